@@ -1,0 +1,159 @@
+"""The user's trigger: what it listens to, whom it calls, how it retries, in which order.
+
+The models mirror Hasura's event-trigger definition, plus ordering, limits and backoff. They are
+frozen: a spec that exists is valid. Reading files and reporting errors is `app.trigger_file`.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+NAME = re.compile(r"[A-Za-z]+[A-Za-z0-9_\-]*")
+NAME_LENGTH = 42
+ENV_TEMPLATE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+
+Columns = Literal["*"] | tuple[str, ...]
+
+
+class Ordering(StrEnum):
+    """What must not overtake what: rows of one key, nothing, or anything."""
+
+    KEY = "key"
+    NONE = "none"
+    TOTAL = "total"
+
+
+class Backoff(StrEnum):
+    """How the interval grows from retry to retry."""
+
+    CONSTANT = "constant"
+    EXPONENTIAL = "exponential"
+
+
+class Model(BaseModel):
+    """Frozen, and unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Table(Model):
+    """A table by schema and name, exactly as PostgreSQL stores them (no quotes)."""
+
+    schema_name: str = Field(default="public", alias="schema", min_length=1)
+    name: str = Field(min_length=1)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        """Accept `orders` and `public.orders`."""
+        if isinstance(value, str):
+            schema, dot, name = value.partition(".")
+            return {"schema": schema, "name": name} if dot else {"name": value}
+        return value
+
+    def __str__(self) -> str:
+        return f"{self.schema_name}.{self.name}"
+
+
+class Operation(Model):
+    """Which columns fire (UPDATE only) and which are sent; `*` is all of them."""
+
+    columns: Columns = "*"
+    payload: Columns = "*"
+
+    @field_validator("columns", "payload")
+    @classmethod
+    def _not_empty(cls, value: Columns) -> Columns:
+        if not value:
+            raise ValueError('an empty column list fires for nothing: list columns, or write "*"')
+        return value
+
+
+class Definition(Model):
+    """The operations a trigger listens to. At least one of the four is needed."""
+
+    insert: Operation | None = None
+    update: Operation | None = None
+    delete: Operation | None = None
+    enable_manual: bool = False
+
+    @model_validator(mode="after")
+    def _at_least_one(self) -> Definition:
+        if not (self.insert or self.update or self.delete or self.enable_manual):
+            raise ValueError("needs at least one of insert, update, delete, enable_manual")
+        return self
+
+
+class Header(Model):
+    """A request header with a literal value (`{{ENV}}` allowed) or one from the environment."""
+
+    name: str = Field(min_length=1, pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
+    value: str | None = None
+    value_from_env: str | None = None
+
+    @model_validator(mode="after")
+    def _one_value(self) -> Header:
+        if (self.value is None) == (self.value_from_env is None):
+            raise ValueError("needs exactly one of value and value_from_env")
+        return self
+
+
+class RetryConf(Model):
+    """When a failed attempt is made again. Attempts = num_retries + 1; times in seconds."""
+
+    num_retries: int = Field(default=0, ge=0)
+    interval_sec: int = Field(default=10, ge=0)
+    timeout_sec: int = Field(default=60, ge=1)
+    backoff: Backoff = Backoff.CONSTANT
+    max_interval_sec: int = Field(default=3600, ge=1)
+    jitter: bool = True
+
+
+class Trigger(Model):
+    """One event trigger, complete and valid in itself (tables and columns are checked by apply)."""
+
+    name: str
+    table: Table
+    definition: Definition
+    webhook: str | None = None
+    webhook_from_env: str | None = None
+    headers: tuple[Header, ...] = ()
+    retry_conf: RetryConf = RetryConf()
+    trigger_on_replication: bool = False
+    ordering: Ordering = Ordering.KEY
+    ordering_key: tuple[str, ...] = ()
+    max_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 64
+    comment: str | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if not NAME.fullmatch(value):
+            raise ValueError(
+                f"{value!r} is not a trigger name: start with a letter, "
+                "then letters, digits, _ and - only"
+            )
+        if len(value) > NAME_LENGTH:
+            raise ValueError(f"{value!r} has {len(value)} characters: at most {NAME_LENGTH}")
+        return value
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Trigger:
+        if (self.webhook is None) == (self.webhook_from_env is None):
+            raise ValueError("needs exactly one of webhook and webhook_from_env")
+        if self.ordering_key and self.ordering is not Ordering.KEY:
+            raise ValueError("ordering_key goes with ordering: key")
+        return self
+
+    def environment_names(self) -> frozenset[str]:
+        """Names of the environment variables that a delivery of this trigger needs."""
+        names = {n for h in self.headers if (n := h.value_from_env)}
+        for text in (self.webhook or "", *(h.value or "" for h in self.headers)):
+            names.update(ENV_TEMPLATE.findall(text))
+        if self.webhook_from_env:
+            names.add(self.webhook_from_env)
+        return frozenset(names)
