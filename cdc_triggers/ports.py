@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from cdc_triggers.core.attempt import Outcome, Request
     from cdc_triggers.core.lsn import Lsn
     from cdc_triggers.core.messages import Message
     from cdc_triggers.core.records import Batch, BatchResult, Claimed, StartState, TriggerRow
+    from cdc_triggers.core.views import (
+        ChunkResult,
+        DeadChunk,
+        EventDetail,
+        EventFilter,
+        EventLine,
+        Redelivery,
+        Status,
+        TriggerView,
+    )
 
 
 class Clock(Protocol):
@@ -54,12 +66,15 @@ class ChangeSource(Protocol):
         """The server's position as of the last message or keepalive, all before it was received."""
         ...
 
-    def confirm(self, received: Lsn, confirmed: Lsn) -> None:
-        """Tell the server what may be forgotten; also the answer to keepalives."""
+    def confirm(self, received: Lsn, confirmed: Lsn, *, ping: bool = False) -> None:
+        """Tell the server what may be forgotten; also the answer to keepalives.
+
+        With `ping` the server is asked to answer in turn, so that a dead connection is noticed.
+        """
         ...
 
     def reply_due(self) -> bool:
-        """True if the server asked for an answer."""
+        """True if the server asked for an answer since the last `confirm`."""
         ...
 
     def close(self) -> None:
@@ -68,7 +83,12 @@ class ChangeSource(Protocol):
 
 
 class Sender(Protocol):
-    """Makes HTTP attempts. Never raises for what an endpoint does: that is an Outcome."""
+    """Makes HTTP attempts. Never raises for what an endpoint does: that is an Outcome.
+
+    A cancelled `send` ends at once for its caller. Its requests may still reach their endpoints:
+    one that is not answered loses its connection by its own `timeout_s` at the latest, and an
+    answer that comes until then is never taken for that of another request.
+    """
 
     async def send(self, requests: Sequence[Request]) -> Sequence[Outcome]:
         """One outcome per request, in their order. Bounded by each request's `timeout_s`."""
@@ -80,18 +100,28 @@ class Sender(Protocol):
 
 
 class Store(Protocol):
-    """The durable side: specs, parked deliveries, attempts, the lease. Blocking calls."""
+    """The durable side of one slot's stream: specs, parked deliveries, attempts, the lease.
 
-    def take_lease(self, slot: str, holder: str, lease_s: float) -> bool:
-        """Become the slot's only stream, or say that another holds it."""
+    Calls block; one thread at a time. All raise ConnectionLostError when PostgreSQL is gone.
+    """
+
+    def take_lease(self, lease_s: float) -> int | None:
+        """Become the slot's only stream; returns how many it delivered so far.
+
+        None: another stream is alive. One that was silent for `lease_s` is ended, for next time.
+        """
         ...
 
-    def load_start(self, slot: str) -> StartState:
-        """What is known above the slot's confirmed LSN, and which keys are parked."""
+    def load_start(self, plugin: str) -> StartState:
+        """What is known above the slot's confirmed LSN, and which keys are parked.
+
+        Raises:
+            SlotError: the slot is missing, lost, or of another plugin.
+        """
         ...
 
-    def load_triggers(self) -> Sequence[TriggerRow]:
-        """All applied triggers with their revisions."""
+    def load_triggers(self, after_xid: int | None = None) -> Sequence[TriggerRow]:
+        """All applied triggers with their revisions, as of transaction `after_xid` or later."""
         ...
 
     def write(self, batch: Batch) -> BatchResult:
@@ -99,12 +129,25 @@ class Store(Protocol):
 
         Raises:
             FencedError: another stream has taken over; nothing was written.
-            ConnectionLostError: nothing is known; write the same batch again after reconnecting.
+            ConnectionLostError: nothing is known of the batch.
         """
         ...
 
-    def claim(self, trigger_ids: Iterable[int], limit: int, max_bytes: int) -> Sequence[Claimed]:
-        """Due parked deliveries, chain heads first, claimed for this stream."""
+    def claim(
+        self, trigger_id: int, limit: int, max_bytes: int
+    ) -> tuple[Sequence[Claimed], float | None]:
+        """Due parked deliveries, claimed for this stream, in stream order, chains without gaps.
+
+        If there is none, the second value says in how many seconds there will be.
+        """
+        ...
+
+    def remaining(self, trigger_id: int) -> frozenset[str] | None:
+        """Keys of what is parked for a trigger; None: more than is worth remembering."""
+        ...
+
+    def turn_rings(self) -> Sequence[str]:
+        """Truncate buckets that are past their retention; returns their names."""
         ...
 
     def close(self) -> None:
@@ -117,4 +160,74 @@ class Telemetry(Protocol):
 
     def fact(self, level: str, name: str, /, **keys: object) -> None:
         """One line per fact, with stable keys; never row values, bodies or secrets."""
+        ...
+
+
+class Admin(Protocol):
+    """What an operator reads and changes. Blocking calls; each is one transaction.
+
+    Every method raises DatabaseError if PostgreSQL refuses, and ConnectionLostError if it is gone.
+    """
+
+    def installed(self) -> bool:
+        """True if the database has the schema of cdc-triggers."""
+        ...
+
+    def triggers(self) -> Sequence[TriggerView]:
+        """All applied triggers by name."""
+        ...
+
+    def archived_names(self) -> frozenset[str]:
+        """Names of dropped triggers that have left deliveries behind."""
+        ...
+
+    def set_paused(self, name: str, *, paused: bool) -> bool:
+        """Pause or resume, and tell the stream at this very place; False: it was so already."""
+        ...
+
+    def invoke(self, name: str, payload: str) -> str:
+        """Write a MANUAL event with `payload` (JSON text) as its new row; returns the event id."""
+        ...
+
+    def events(self, wanted: EventFilter, from_id: str) -> Sequence[EventLine]:
+        """Newest first, at most `wanted.limit`; `from_id` is the lowest id that may qualify."""
+        ...
+
+    def deliveries(self, wanted: EventFilter, from_id: str) -> Sequence[EventLine]:
+        """As `events`, but only what is parked, dead or archived, from its own copies."""
+        ...
+
+    def delivered(self, wanted: EventFilter, from_id: str) -> Sequence[EventLine]:
+        """As `events`, but only what was delivered, from the attempt log."""
+        ...
+
+    def settled_at(self) -> datetime | None:
+        """Commit time up to which every stream has settled everything; None: nothing yet."""
+        ...
+
+    def event(self, event_id: str) -> EventDetail | None:
+        """One event with its deliveries and attempts, or None if it is not (any more) recorded."""
+        ...
+
+    def redeliver_event(self, event_id: str, trigger: str | None, *, dry_run: bool) -> Redelivery:
+        """Put one event's dead deliveries back; if none is dead or parked, the delivered ones.
+
+        Only for triggers that still exist; `trigger` narrows it to one.
+        """
+        ...
+
+    def dead_before(self) -> datetime:
+        """The server's clock now: what dies later is not part of a redelivery begun now."""
+        ...
+
+    def redeliver_dead(self, chunk: DeadChunk) -> ChunkResult:
+        """Put one chunk of a trigger's dead deliveries back, in one transaction."""
+        ...
+
+    def count_dead(self, chunk: DeadChunk) -> int:
+        """How many dead deliveries there are from the chunk's start on, whatever its limit."""
+        ...
+
+    def status(self, slot: str) -> Status:
+        """Slot, stream and triggers; slot and stream are None if there are none of that name."""
         ...

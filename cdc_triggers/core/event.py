@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from cdc_triggers.core.lsn import Lsn
+if TYPE_CHECKING:
+    from cdc_triggers.core.lsn import Lsn
+    from cdc_triggers.core.messages import LogRow
 
 
 class Event(NamedTuple):
@@ -42,3 +44,29 @@ class Event(NamedTuple):
     def size(self) -> int:
         """Bytes that this event roughly holds in memory."""
         return 400 + len(self.old or b"") + len(self.new or b"")
+
+
+def event_of(row: LogRow, commit_lsn: Lsn, position: int) -> Event:
+    """The event that a row of the log holds; the one place that knows both forms."""
+    return Event(
+        id=row.id.decode(),
+        table_id=int(row.table_id),
+        schema_name=row.schema_name.decode(),
+        table_name=row.table_name.decode(),
+        op=row.op.decode(),
+        created_at=iso_utc(row.created_at.decode()),
+        xid=int(row.xid),
+        old=row.old,
+        new=row.new,
+        session=row.session,
+        trace=row.trace,
+        trigger_name=None if row.trigger_name is None else row.trigger_name.decode(),
+        commit_lsn=commit_lsn,
+        position=position,
+    )
+
+
+def iso_utc(text: str) -> str:
+    """PostgreSQL's `2026-11-24 05:40:00.12+00` (TimeZone UTC) as `2026-11-24T05:40:00.120000Z`."""
+    seconds, _, fraction = text.removesuffix("+00").partition(".")
+    return f"{seconds[:10]}T{seconds[11:]}.{fraction:0<6}Z"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import NewType
 
 Lsn = NewType("Lsn", int)
 
 ZERO = Lsn(0)
+
+_FORM = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})")
 
 
 def parse(text: str) -> Lsn:
@@ -15,9 +18,10 @@ def parse(text: str) -> Lsn:
     Raises:
         ValueError: the text is not two hexadecimal numbers of at most 32 bits around a slash.
     """
-    high, slash, low = text.partition("/")
-    if not slash or not 0 < len(high) <= 8 or not 0 < len(low) <= 8:  # noqa: PLR2004 - 32 bits in hex
+    match = _FORM.fullmatch(text)
+    if match is None:
         raise ValueError(f"not an LSN: {text!r}")
+    high, low = match.groups()
     return Lsn((int(high, 16) << 32) | int(low, 16))
 
 

@@ -6,9 +6,10 @@ one is made for every row: a frozen dataclass of ten fields costs four times as 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from cdc_triggers.core.lsn import Lsn
+if TYPE_CHECKING:
+    from cdc_triggers.core.lsn import Lsn
 
 
 class Begin(NamedTuple):

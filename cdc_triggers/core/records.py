@@ -122,14 +122,12 @@ class BatchResult(NamedTuple):
     """What the transaction found.
 
     Attributes:
-        row_ids: token of a park to the id of its row.
+        row_ids: token to row id, for the parks whose attempt is still running.
         freed: (trigger id, key) of which nothing is parked any more.
-        emptied: trigger ids of which nothing is parked any more.
     """
 
     row_ids: dict[int, int]
     freed: frozenset[tuple[int, str]]
-    emptied: frozenset[int]
 
 
 class Claimed(NamedTuple):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -16,7 +17,39 @@ NAME = re.compile(r"[A-Za-z]+[A-Za-z0-9_\-]*")
 NAME_LENGTH = 42
 ENV_TEMPLATE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
+_ENV_NAME = re.compile(r"[^\s={}]+")
+_LINE_BREAK = re.compile(r"[\r\n\0]")
+
 Columns = Literal["*"] | tuple[str, ...]
+
+
+def url_problem(text: str) -> str | None:
+    """Say what is wrong with a webhook and what to write; None if it may be called.
+
+    `{{NAME}}` may stand anywhere: only what does not depend on it is checked. The text may hold
+    secrets and is not repeated.
+    """
+    rest = ENV_TEMPLATE.sub("1", text)
+    if "{{" in rest or "}}" in rest:
+        return "holds braces that are no variable: write {{NAME}}, letters, digits and _ only"
+    if not text or any(character.isspace() or not character.isprintable() for character in rest):
+        return "is empty or holds white space: write %20 for a space"
+    if ENV_TEMPLATE.match(text):
+        return None
+    try:
+        url = urlsplit(rest)
+        host, _ = url.hostname, url.port
+    except ValueError:
+        return "has no valid host or port: write https://example.com:8443/hook"
+    if url.scheme.lower() not in {"http", "https"}:
+        return "starts with neither http:// nor https://: write https://example.com/hook"
+    return None if host else "has no host: write https://example.com/hook"
+
+
+def _env_name(value: str | None) -> str | None:
+    if value is not None and not _ENV_NAME.fullmatch(value):
+        raise ValueError("takes the bare name of a variable: write SHOP_URL, not {{SHOP_URL}}")
+    return value
 
 
 class Ordering(StrEnum):
@@ -84,7 +117,10 @@ class Definition(Model):
     @model_validator(mode="after")
     def _at_least_one(self) -> Definition:
         if not (self.insert or self.update or self.delete or self.enable_manual):
-            raise ValueError("needs at least one of insert, update, delete, enable_manual")
+            raise ValueError(
+                "needs at least one of insert, update, delete, enable_manual: "
+                'write insert: {columns: "*"}'
+            )
         return self
 
 
@@ -97,9 +133,15 @@ class Header(Model):
 
     @model_validator(mode="after")
     def _one_value(self) -> Header:
-        if (self.value is None) == (self.value_from_env is None):
-            raise ValueError("needs exactly one of value and value_from_env")
+        if self.value is None and self.value_from_env is None:
+            raise ValueError('has no value: write value: "text", or value_from_env: SHOP_SECRET')
+        if self.value is not None and self.value_from_env is not None:
+            raise ValueError("has value and value_from_env: remove one of them")
+        if _LINE_BREAK.search(self.value or ""):
+            raise ValueError("a header value is one line: write it without line breaks")
         return self
+
+    _bare_name = field_validator("value_from_env")(_env_name)
 
 
 class RetryConf(Model):
@@ -138,15 +180,34 @@ class Trigger(Model):
                 "then letters, digits, _ and - only"
             )
         if len(value) > NAME_LENGTH:
-            raise ValueError(f"{value!r} has {len(value)} characters: at most {NAME_LENGTH}")
+            raise ValueError(
+                f"{value!r} has {len(value)} characters: at most {NAME_LENGTH}, shorten it"
+            )
+        return value
+
+    _bare_name = field_validator("webhook_from_env")(_env_name)
+
+    @field_validator("webhook")
+    @classmethod
+    def _url(cls, value: str | None) -> str | None:
+        if value is not None and (problem := url_problem(value)):
+            raise ValueError(problem)
         return value
 
     @model_validator(mode="after")
     def _consistent(self) -> Trigger:
-        if (self.webhook is None) == (self.webhook_from_env is None):
-            raise ValueError("needs exactly one of webhook and webhook_from_env")
+        if self.webhook is None and self.webhook_from_env is None:
+            raise ValueError(
+                "has no webhook: write webhook: https://example.com/hook, "
+                "or webhook_from_env: SHOP_URL"
+            )
+        if self.webhook is not None and self.webhook_from_env is not None:
+            raise ValueError("has webhook and webhook_from_env: remove one of them")
         if self.ordering_key and self.ordering is not Ordering.KEY:
-            raise ValueError("ordering_key goes with ordering: key")
+            raise ValueError(
+                f"ordering_key means nothing with ordering: {self.ordering}: "
+                "write ordering: key, or remove ordering_key"
+            )
         return self
 
     def environment_names(self) -> frozenset[str]:

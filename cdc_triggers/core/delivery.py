@@ -1,0 +1,82 @@
+"""One delivery on its way: an event owed to a trigger."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cdc_triggers.core.event import Event
+    from cdc_triggers.core.ledger import TxnId
+    from cdc_triggers.core.records import AttemptRow, Revision
+    from cdc_triggers.core.retry import Decision
+
+
+class Row(Enum):
+    """Has this delivery a row in `cdc_triggers.delivery`?"""
+
+    ABSENT = auto()
+    PENDING = auto()
+    PRESENT = auto()
+
+
+class Delivery:
+    """Mutable while it is on its way; whoever holds it is the engine.
+
+    Attributes:
+        token: the engine's handle, unique in this process.
+        txn: the transaction that waits for it; None once it needs nothing from the stream.
+        row, row_id: whether it is parked durably, and as which row.
+        tries: attempts made.
+        started: monotonic seconds when the running attempt began.
+        finished: an attempt that ended while the row was being written, and what follows from it.
+    """
+
+    __slots__ = (
+        "event",
+        "finished",
+        "key",
+        "old_key",
+        "revision",
+        "row",
+        "row_id",
+        "size",
+        "started",
+        "token",
+        "tries",
+        "trigger_id",
+        "txn",
+    )
+
+    def __init__(
+        self,
+        token: int,
+        trigger_id: int,
+        revision: Revision,
+        event: Event,
+        keys: tuple[str | None, str | None] = (None, None),
+    ) -> None:
+        self.token = token
+        self.trigger_id = trigger_id
+        self.revision = revision
+        self.event = event
+        self.key, self.old_key = keys
+        self.txn: TxnId | None = None
+        self.row = Row.ABSENT
+        self.row_id = 0
+        self.tries = 0
+        self.size = event.size
+        self.started = 0.0
+        self.finished: tuple[Decision, AttemptRow] | None = None
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The lanes it goes through: none, one, or two for an UPDATE that changed its key."""
+        if self.key is None:
+            return ()
+        return (self.key,) if self.old_key is None else (self.key, self.old_key)
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its place in the stream."""
+        return self.event.commit_lsn, self.event.position

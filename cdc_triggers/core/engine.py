@@ -1,0 +1,394 @@
+"""Every decision between the stream and the endpoints; no I/O, no clock of its own.
+
+The shell feeds it (`receive`, `finished`, `written`, `claimed`, `tick`) and does what it asks for
+(`take`, `take_outbox`, `claims_due`, `reload_wanted`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from cdc_triggers.core import payload, retry
+from cdc_triggers.core.attempt_log import AttemptLog
+from cdc_triggers.core.delivery import Delivery, Row
+from cdc_triggers.core.event import event_of
+from cdc_triggers.core.ledger import Ledger, TxnId
+from cdc_triggers.core.lsn import ZERO, Lsn
+from cdc_triggers.core.matching import Match, Matcher, operation_of
+from cdc_triggers.core.messages import Begin, Commit, LogRow, Other, Signal
+from cdc_triggers.core.parking import Parking
+from cdc_triggers.core.records import Progress
+from cdc_triggers.core.roster import Roster
+from cdc_triggers.core.trigger_state import POLL_S
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from cdc_triggers.core.attempt import Outcome
+    from cdc_triggers.core.attempt_log import Times
+    from cdc_triggers.core.event import Event
+    from cdc_triggers.core.messages import Message
+    from cdc_triggers.core.outbox import Outbox
+    from cdc_triggers.core.records import (
+        AttemptRow,
+        BatchResult,
+        Claimed,
+        Revision,
+        StartState,
+        TriggerRow,
+    )
+    from cdc_triggers.core.spec import Trigger
+    from cdc_triggers.core.trigger_state import TriggerState
+
+SLOW_S = 3.0
+"""An attempt that runs longer is written down, so that it holds no WAL."""
+
+
+_OUTCOMES: dict[type[retry.Decision], str] = {
+    retry.Delivered: "delivered",
+    retry.Retry: "retry",
+    retry.Dead: "dead",
+}
+
+
+class Engine:
+    """One slot's stream. `now` is monotonic seconds."""
+
+    def __init__(self, start: StartState, triggers: Iterable[TriggerRow], now: float) -> None:
+        self.ledger = Ledger(start.confirmed)
+        self.reload_wanted = False
+        self.xid: int | None = None
+        self.delivered = 0
+        self._claim_all = False
+        self._held: set[int] = set()
+        self._parking = Parking()
+        self._done = set(start.done)
+        self._roster = Roster()
+        self._attempts = AttemptLog()
+        self._matcher = Matcher(())
+        self._txn: TxnId | None = None
+        self._commit_lsn = ZERO
+        self._position = 0
+        self._token = 0
+        self.set_triggers(triggers, now)
+        for trigger_id, keys in start.parked_keys.items():
+            if (state := self._roster.active.get(trigger_id)) is not None:
+                state.spilling = state.spilling or keys is None
+                state.blocked.update(dict.fromkeys(keys or (), 0))
+        for trigger_id in start.parked_triggers & self._roster.active.keys():
+            self._roster.active[trigger_id].claim_at(now)
+
+    # -- intake ---------------------------------------------------------------------------------
+
+    @property
+    def can_receive(self) -> bool:
+        """False while specs are being reloaded, a queue is full, or the store is behind."""
+        return not (self.reload_wanted or self._roster.any_full or self._parking.behind)
+
+    def receive(self, message: Message, now: float) -> bool:
+        """Take the next message of the stream. Call it only while `can_receive`.
+
+        False: not taken, offer it again. Its row has columns that are not known, so the specs are
+        read again first.
+        """
+        match message:
+            case LogRow():
+                assert self._txn is not None, "a row outside of a transaction"
+                event = event_of(message, self._commit_lsn, self._position)
+                matches = self._matcher.match(event)
+                if self._matcher.stale:
+                    self.reload_wanted = True
+                    return False
+                self._position += 1
+                for match in matches:
+                    self._admit(event, match, now)
+            case Begin():
+                self._txn = self.ledger.begin(now)
+                self.xid = message.xid
+                self._commit_lsn = message.final_lsn
+                self._position = 0
+            case Commit():
+                assert self._txn is not None, "a commit outside of a transaction"
+                self.ledger.commit(self._txn, message.end_lsn, message.commit_us)
+                self._txn = None
+            case Signal(content):
+                self._signal(content)
+            case Other():
+                pass
+            case _:
+                assert_never(message)
+        return True
+
+    def idle(self, server_lsn: Lsn) -> None:
+        """Everything below `server_lsn` was received; the caller has no message left."""
+        self.ledger.idle(server_lsn)
+
+    def set_triggers(self, rows: Iterable[TriggerRow], now: float) -> None:
+        """The applied triggers, anew: some changed, some new, some gone."""
+        rows = tuple(rows)
+        self.reload_wanted = False
+        self._matcher = Matcher(rows, self._matcher)
+        gone = self._roster.replace(rows)
+        for state in self._roster.active.values():
+            if state.row.paused:
+                self._unqueue(state, "paused", now)
+            elif state.spilling or self._claim_all:
+                state.claim_at(now)
+        self._claim_all = False
+        for state in gone:
+            self._unqueue(state, "archived", now)
+
+    # -- sending --------------------------------------------------------------------------------
+
+    def take(self, now: float) -> Delivery | None:
+        """The next delivery to attempt, triggers in turn; None if nothing may be sent now."""
+        if self._parking.far_behind:
+            return None
+        delivery = self._roster.take(now)
+        if delivery is not None:
+            delivery.started = now
+        return delivery
+
+    def spec(self, delivery: Delivery) -> Trigger:
+        """How it is delivered: always by the newest revision."""
+        return self._roster.of(delivery).row.revisions[0].spec
+
+    def body(self, delivery: Delivery) -> bytes:
+        """What is sent for it: by the revision that was in force for the event."""
+        operation = operation_of(delivery.revision, delivery.event.op)
+        columns = "*" if operation is None else operation.payload
+        return payload.body(
+            delivery.event,
+            self._roster.of(delivery).row.name,
+            delivery.tries,
+            self.spec(delivery).retry_conf.num_retries,
+            self._matcher.payload_names(delivery.event, delivery.revision, columns),
+        )
+
+    def finished(self, delivery: Delivery, outcome: Outcome, times: Times) -> str:
+        """An attempt ended. Says what follows: `delivered`, `retry` or `dead`."""
+        delivery.tries += 1
+        conf = self.spec(delivery).retry_conf
+        decision = retry.decide(conf, outcome, delivery.tries, now=times.wall, jitter=times.jitter)
+        name = _OUTCOMES[type(decision)]
+        state = self._roster.of(delivery)
+        attempt = self._attempts.row(delivery, state.row, outcome, times, name)
+        if delivery.row is Row.PENDING:
+            # logged with what follows from it: else a crash between the two would send it again
+            delivery.finished = (decision, attempt)
+        else:
+            self._conclude(delivery, decision, attempt)
+        return name
+
+    def in_flight(self) -> list[Delivery]:
+        """All deliveries whose attempt runs."""
+        states = self._roster
+        return [d for state in states for d in state.lanes.in_flight.values()]
+
+    # -- writing --------------------------------------------------------------------------------
+
+    @property
+    def unwritten(self) -> Outbox:
+        """What has gathered since the last `take_outbox`."""
+        return self._parking.outbox
+
+    def take_outbox(self) -> Outbox:
+        """What must be written in one transaction; call `written` when it is."""
+        return self._parking.take_outbox()
+
+    def progress(self, mono_to_wall: float) -> Progress:
+        """How far the stream is; `mono_to_wall` is wall time less monotonic time."""
+        oldest = self.ledger.oldest_since
+        settled_us = self.ledger.settled_commit_us
+        return Progress(
+            self.ledger.received,
+            self.ledger.settled,
+            self.ledger.confirmed,
+            None if oldest is None else oldest + mono_to_wall,
+            settled_us / 1e6 if settled_us else None,
+            self.delivered,
+        )
+
+    def written(self, outbox: Outbox, result: BatchResult, now: float) -> None:
+        """The outbox is durable: what it holds is settled from here on."""
+        for txn, count in outbox.settles.items():
+            self.ledger.settle(txn, count)
+        for delivery, row in zip(outbox.parked, outbox.parks, strict=True):
+            delivery.row = Row.PRESENT
+            delivery.row_id = result.row_ids.get(delivery.token, 0)
+            if delivery.row_id:
+                self._held.add(delivery.row_id)
+            # a trigger that was dropped is forgotten as soon as nothing of it is in flight
+            state = self._roster.active.get(delivery.trigger_id)
+            if state is not None and row.status == "parked":
+                state.block_written(delivery)
+                # not before: an earlier claim would find nothing, and nobody would look again
+                state.claim_at(now + (row.delay_s if row.hold_s is None else row.hold_s))
+            if delivery.finished is not None:
+                decision, attempt = delivery.finished
+                delivery.finished = None
+                self._conclude(delivery, decision, attempt)
+        for delivery, resolution in zip(outbox.resolved, outbox.resolutions, strict=True):
+            self._held.discard(delivery.row_id)
+            if (state := self._roster.active.get(delivery.trigger_id)) is not None:
+                state.claim_at(now + resolution.delay_s)
+        for trigger_id, key in result.freed:
+            if (state := self._roster.active.get(trigger_id)) is not None:
+                state.unblock(key)
+
+    # -- feeding from the table -----------------------------------------------------------------
+
+    def claims_due(self, now: float) -> list[tuple[int, int]]:
+        """Triggers whose parked deliveries should be fetched, each with how many; marks them."""
+        due = [state for state in self._roster.active.values() if state.wants_claim(now)]
+        for state in due:
+            state.claiming = True
+            state.next_claim_at = None
+        return [(s.row.id, s.claim_limit) for s in due]
+
+    def claimed(
+        self, trigger_id: int, rows: Sequence[Claimed], next_due_s: float | None, now: float
+    ) -> bool:
+        """Parked deliveries that may be attempted. True if the caller should ask what remains."""
+        state = self._roster.active.get(trigger_id)
+        if state is None:
+            return False
+        state.claiming = False
+        returning: set[str] = set()
+        for row in rows:
+            chains = {key for key in (row.key, row.old_key) if key is not None}
+            if row.row_id in self._held:
+                # its claim ran out while it was here: it may be on its way back to the table, so
+                # nobody of its chains may pass it
+                returning |= chains
+                continue
+            revision = next(
+                (r for r in state.row.revisions if r.number == row.revision),
+                state.row.revisions[0],
+            )
+            delivery = self._new(trigger_id, revision, row.event, (row.key, row.old_key))
+            delivery.row, delivery.row_id, delivery.tries = Row.PRESENT, row.row_id, row.tries
+            if state.row.paused or chains & returning:
+                returning |= chains
+                self._parking.set_aside(state, [delivery], "behind")
+            else:
+                self._held.add(row.row_id)
+                state.lanes.offer(delivery)
+        self._roster.run(state)
+        if rows:
+            state.claim_at(now)
+        elif next_due_s is not None:
+            state.claim_at(now + min(next_due_s, POLL_S))
+        elif state.spilling or state.blocked:
+            state.claim_at(now + POLL_S)
+        return state.spilling and not state.row.paused and len(rows) < state.capacity // 2
+
+    def remaining(self, trigger_id: int, keys: frozenset[str] | None) -> None:
+        """What the table still holds of a spilling trigger; None: more than can be remembered."""
+        state = self._roster.active.get(trigger_id)
+        if state is not None and keys is not None and not state.row.paused:
+            state.stop_spilling(keys)
+
+    def tick(self, now: float) -> None:
+        """Let time pass: slow attempts are written down, full queues give way."""
+        for state in self._roster:
+            self._write_down_slow(state, now)
+        for state in self._roster.full:
+            self._roster.relieve(state, now)
+            if state.pressure.exhausted(now, others_wait=self._roster.others_wait(state, now)):
+                self._spill(state, now)
+        self._roster.forget()
+
+    def park_queued(self, now: float) -> None:
+        """Write down all that is not in flight (a drain)."""
+        for state in self._roster.active.values():
+            self._unqueue(state, "drain", now)
+
+    def abandon(self, delivery: Delivery, now: float) -> None:
+        """An attempt is given up before it ended: written down, to be made again."""
+        state = self._roster.of(delivery)
+        if delivery.finished is not None:
+            return  # it did end: what follows is written as soon as its row is
+        behind = state.lanes.followers(delivery)
+        if delivery.row is not Row.PENDING:
+            self._parking.set_aside(state, [delivery], "drain")
+        self._parking.set_aside(state, behind, "behind")
+        state.lanes.release(delivery)
+        self._roster.relieve(state, now)
+
+    # -- inside ---------------------------------------------------------------------------------
+
+    def _admit(self, event: Event, match: Match, now: float) -> None:
+        trigger_id = match.trigger.id
+        if (event.id, trigger_id) in self._done:
+            self._done.discard((event.id, trigger_id))
+            return
+        state = self._roster.active[trigger_id]
+        delivery = self._new(trigger_id, match.revision, event, (match.key, match.old_key))
+        assert self._txn is not None
+        delivery.txn = self._txn
+        self.ledger.open(self._txn)
+        state.active_at = now
+        if state.crowded and not state.spilling:
+            self._spill(state, now)
+        if state.spilling:
+            reason = "paused" if state.row.paused else "overflow"
+            self._parking.set_aside(state, [delivery], reason)
+        elif state.is_blocked(delivery):
+            if delivery.old_key is not None and state.lanes.unwritten(delivery):
+                self._unqueue(state, "behind", now)
+            self._parking.set_aside(state, [delivery], "behind")
+        else:
+            state.lanes.offer(delivery)
+            self._roster.run(state)
+            self._roster.fill(state, now)
+
+    def _new(
+        self,
+        trigger_id: int,
+        revision: Revision,
+        event: Event,
+        keys: tuple[str | None, str | None],
+    ) -> Delivery:
+        self._token += 1
+        return Delivery(self._token, trigger_id, revision, event, keys)
+
+    def _signal(self, content: bytes) -> None:
+        # also `retry` reads the specs again: that waits until the sender's rows can be seen
+        self.reload_wanted = True
+        self._claim_all = self._claim_all or content == b"retry"
+
+    def _conclude(self, delivery: Delivery, decision: retry.Decision, attempt: AttemptRow) -> None:
+        state = self._roster.of(delivery)
+        error = attempt.error or ""
+        self._parking.outbox.attempt(attempt)
+        match decision:
+            case retry.Delivered():
+                self.delivered += 1
+                self._parking.delivered(delivery)
+            case retry.Retry(delay_s):
+                self._parking.failed(state, delivery, delay_s, error)
+            case retry.Dead():
+                self._parking.dead(state, delivery, error)
+            case _:
+                assert_never(decision)
+        state.lanes.release(delivery)
+        self._roster.run(state)
+
+    def _spill(self, state: TriggerState, now: float) -> None:
+        """From here on all events of the trigger go through the table."""
+        state.spilling = True
+        self._unqueue(state, "overflow", now)
+
+    def _unqueue(self, state: TriggerState, reason: str, now: float) -> None:
+        self._parking.empty(state, reason)
+        self._roster.rest(state)
+        self._roster.relieve(state, now)
+
+    def _write_down_slow(self, state: TriggerState, now: float) -> None:
+        """Give attempts that have run for long a row; their results will update it."""
+        for delivery in state.lanes.in_flight.values():
+            if delivery.started > now - SLOW_S:
+                break  # in order of their start
+            if delivery.row is Row.ABSENT:
+                self._parking.slow(state, delivery)

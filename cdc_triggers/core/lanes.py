@@ -1,0 +1,117 @@
+"""What may be sent now? One trigger's deliveries: in order per key, bounded in flight.
+
+A lane is the queue of one key. Its head is ready or in flight, the rest waits. A delivery with two
+keys (an UPDATE that changed its key) stands in both lanes and goes when it heads both. A delivery
+without a key has no lane. Lanes exist only while something is in them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from cdc_triggers.core.delivery import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cdc_triggers.core.delivery import Delivery
+
+
+class Lanes:
+    """Offer deliveries in stream order, take what may be sent, say how each ended."""
+
+    def __init__(self, max_in_flight: int) -> None:
+        self.max_in_flight = max_in_flight
+        self.in_flight: dict[int, Delivery] = {}
+        self.size = 0
+        self._ready: dict[int, Delivery] = {}
+        self._waiting: dict[int, Delivery] = {}
+        self._lanes: dict[str, deque[Delivery]] = {}
+
+    @property
+    def queued(self) -> int:
+        """Deliveries that are here and not in flight."""
+        return len(self._ready) + len(self._waiting)
+
+    @property
+    def can_take(self) -> bool:
+        """True if `take` would give one."""
+        return bool(self._ready) and len(self.in_flight) < self.max_in_flight
+
+    def offer(self, delivery: Delivery) -> None:
+        """Queue a delivery behind the earlier ones of its keys."""
+        self.size += delivery.size
+        heads = True
+        for key in delivery.keys:
+            lane = self._lanes.get(key)
+            if lane is None:
+                self._lanes[key] = deque((delivery,))
+            else:
+                lane.append(delivery)
+                heads = False
+        (self._ready if heads else self._waiting)[delivery.token] = delivery
+
+    def take(self) -> Delivery | None:
+        """The next delivery to send, now in flight; None if nothing is ready or all are busy."""
+        if not self.can_take:
+            return None
+        token = next(iter(self._ready))
+        delivery = self._ready.pop(token)
+        self.in_flight[token] = delivery
+        return delivery
+
+    def release(self, delivery: Delivery) -> None:
+        """The delivery in flight is over and holds nobody back: its followers may go."""
+        del self.in_flight[delivery.token]
+        self.size -= delivery.size
+        for key in delivery.keys:
+            lane = self._lanes[key]
+            head = lane.popleft()
+            assert head is delivery, "a lane sends its head"
+            if not lane:
+                del self._lanes[key]
+                continue
+            follower = lane[0]
+            if all(self._lanes[k][0] is follower for k in follower.keys):
+                self._ready[follower.token] = self._waiting.pop(follower.token)
+
+    def followers(self, delivery: Delivery) -> list[Delivery]:
+        """Take out all that must not overtake this delivery, in stream order; itself stays."""
+        held: dict[int, Delivery] = {delivery.token: delivery}
+        todo = [delivery]
+        while todo:
+            current = todo.pop()
+            for key in current.keys:
+                behind = False
+                for other in self._lanes[key]:
+                    if behind and other.token not in held:
+                        held[other.token] = other
+                        todo.append(other)
+                    behind = behind or other is current
+        del held[delivery.token]
+        return self._remove(held.values())
+
+    def unwritten(self, delivery: Delivery) -> bool:
+        """True if something of its keys is here that has no row: the head tells for its lane."""
+        lanes = (self._lanes.get(key) for key in delivery.keys)
+        return any(lane is not None and lane[0].row is Row.ABSENT for lane in lanes)
+
+    def evict(self) -> list[Delivery]:
+        """Take out all that is not in flight, in stream order."""
+        return self._remove([*self._ready.values(), *self._waiting.values()])
+
+    def _remove(self, deliveries: Iterable[Delivery]) -> list[Delivery]:
+        gone = sorted(deliveries, key=lambda d: d.place)
+        tokens = {d.token for d in gone}
+        for key in {k for d in gone for k in d.keys}:
+            kept = deque(d for d in self._lanes[key] if d.token not in tokens)
+            if kept:
+                self._lanes[key] = kept
+            else:
+                del self._lanes[key]
+        for delivery in gone:
+            self.size -= delivery.size
+            if self._ready.pop(delivery.token, None) is None:
+                del self._waiting[delivery.token]
+        return gone

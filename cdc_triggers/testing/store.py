@@ -1,0 +1,138 @@
+"""A store without PostgreSQL: the lease, the fence, parked deliveries, attempts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cdc_triggers.core.records import BatchResult, Claimed, StartState
+from cdc_triggers.core.trigger_state import BLOCKED_KEYS
+from cdc_triggers.errors import ConnectionLostError, FencedError, SlotError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cdc_triggers.core.records import Batch, TriggerRow
+    from cdc_triggers.testing.database import MemoryDatabase
+    from cdc_triggers.testing.source import Slot
+
+CLAIM_S = 3600.0
+REMEMBER = 1_000
+
+
+class MemoryStore:
+    """Implements `ports.Store` over a `MemoryDatabase`, one object per process of the stream.
+
+    Args:
+        holder: this process's name, different from all others.
+        remember: with so few parked deliveries left a spilling trigger goes back to its stream.
+
+    Attributes:
+        before_write: called with every batch; what it raises means that nothing was written.
+        after_write: the same, but the batch is written and only its answer is lost.
+    """
+
+    def __init__(
+        self, database: MemoryDatabase, slot: Slot, holder: str, *, remember: int = REMEMBER
+    ) -> None:
+        self.database = database
+        self.before_write: Callable[[Batch], None] = _nothing
+        self.after_write: Callable[[Batch], None] = _nothing
+        self._slot = slot
+        self._holder = holder
+        self._remember = remember
+        self._generation = 0
+        self._session: object | None = None  # its connection
+
+    def take_lease(self, lease_s: float) -> int | None:
+        """See `ports.Store.take_lease`."""
+        db = self.database
+        self._connect()
+        if db.session not in {None, self._session}:
+            if db.heartbeat_at < db.clock.now() - lease_s:
+                db.ended.add(db.session)
+                db.session = None
+            return None
+        db.session = self._session
+        db.free_claims(db.holder)
+        db.generation += 1
+        db.holder, db.heartbeat_at = self._holder, db.clock.now()
+        self._generation = db.generation
+        db.heal()
+        return db.progress.delivered if db.progress else 0
+
+    def load_start(self, plugin: str) -> StartState:
+        """See `ports.Store.load_start`."""
+        self._connect()
+        if plugin != self._slot.plugin:
+            raise SlotError(f"the slot is of plugin {self._slot.plugin}, not {plugin}")
+        db = self.database
+        parked = {i: db.remaining(i, BLOCKED_KEYS) for i in db.triggers}
+        return StartState(
+            confirmed=self._slot.confirmed,
+            done=db.done(self._slot.confirmed),
+            parked_keys={i: keys for i, (_, keys) in parked.items()},
+            parked_triggers=frozenset(i for i, (some, _) in parked.items() if some),
+        )
+
+    def load_triggers(self, after_xid: int | None = None) -> Sequence[TriggerRow]:
+        """See `ports.Store.load_triggers`; in memory every commit is visible at once."""
+        del after_xid
+        self._connect()
+        return [self.database.triggers[i] for i in sorted(self.database.triggers)]
+
+    def write(self, batch: Batch) -> BatchResult:
+        """See `ports.Store.write`."""
+        self._connect()
+        self.before_write(batch)
+        db = self.database
+        if db.generation != self._generation:
+            raise FencedError("another stream has taken over")
+        db.heartbeat_at, db.progress = db.clock.now(), batch.progress
+        row_ids = db.park(batch.parks, self._holder)
+        db.attempts.extend(batch.attempts)
+        freed = db.resolve(batch.resolutions)
+        self.after_write(batch)
+        return BatchResult(row_ids, freed)
+
+    def claim(
+        self, trigger_id: int, limit: int, max_bytes: int
+    ) -> tuple[Sequence[Claimed], float | None]:
+        """See `ports.Store.claim`."""
+        self._connect()
+        db = self.database
+        trigger = db.triggers.get(trigger_id)
+        if trigger is None or trigger.paused:
+            return [], 1.0
+        rows = db.claim(trigger_id, limit, max_bytes, hold_s=CLAIM_S, holder=self._holder)
+        if not rows:
+            next_due_s = db.next_due_s(trigger_id)
+            return [], None if next_due_s is None else max(0.0, next_due_s)
+        return [
+            Claimed(r.id, trigger_id, r.revision, r.key, r.old_key, r.tries, r.event) for r in rows
+        ], None
+
+    def remaining(self, trigger_id: int) -> frozenset[str] | None:
+        """See `ports.Store.remaining`."""
+        self._connect()
+        return self.database.remaining(trigger_id, self._remember)[1]
+
+    def turn_rings(self) -> Sequence[str]:
+        """See `ports.Store.turn_rings`: in memory nothing is old."""
+        self._connect()
+        return []
+
+    def close(self) -> None:
+        """See `ports.Store.close`; a later call connects again, without the lease."""
+        if self._session is not None and self.database.session is self._session:
+            self.database.session = None
+        self._session = None
+
+    def _connect(self) -> None:
+        if self._session in self.database.ended:
+            self._session = None
+            raise ConnectionLostError("the server ended this session")
+        self._session = self._session or object()
+
+
+def _nothing(batch: Batch) -> None:
+    del batch

@@ -1,0 +1,221 @@
+"""The documentation says what there is, says nothing else, and its links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ruamel.yaml import YAML
+from typer.main import get_command
+
+from cdc_triggers import errors, settings
+from cdc_triggers.app import trigger_file
+from cdc_triggers.cli.main import app
+from cdc_triggers.core import spec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCE = ROOT / "docs" / "reference"
+PAGES = sorted(
+    path
+    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("bench/*.md"))
+    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+)
+MODELS: dict[str, type[spec.Model]] = {
+    "Trigger": spec.Trigger,
+    "Table": spec.Table,
+    "Definition": spec.Definition,
+    "Operation": spec.Operation,
+    "Header": spec.Header,
+    "Retry": spec.RetryConf,
+}
+
+
+def sections(page: Path, marks: str) -> dict[str, str]:
+    """Heading text (without backticks) to what stands below it."""
+    parts = re.split(rf"^{marks} (.+)$", page.read_text("utf-8"), flags=re.MULTILINE)
+    bodies = (re.split(r"^#{1,3} ", body, flags=re.MULTILINE)[0] for body in parts[2::2])
+    return dict(zip((head.strip("`") for head in parts[1::2]), bodies, strict=True))
+
+
+def first_cells(section: str) -> set[str]:
+    """What stands in backticks in the first cells of its tables."""
+    rows = re.findall(r"^\| *((?:`[^`]+`,? *)+)\|", section, flags=re.MULTILINE)
+    return {text for row in rows for text in re.findall(r"`([^`]+)`", row)}
+
+
+def commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield path, command
+        return
+    for name, child in below.items():
+        yield from commands(child, f"{path} {name}")
+
+
+def spelled(command: Any) -> set[str]:
+    """Options as they are written, arguments by their metavar."""
+    found: set[str] = set()
+    for param in command.params:
+        if param.param_type_name == "option":
+            found.update(param.opts)
+        else:
+            found.add(param.metavar.strip("[]."))
+    return found - {"--help", "-h"}
+
+
+COMMANDS = dict(commands(get_command(app), "cdc-triggers"))
+COMMAND_SECTIONS = sections(REFERENCE / "cli.md", "###")
+
+
+def test_the_cli_reference_has_every_command_and_no_other() -> None:
+    assert set(COMMAND_SECTIONS) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_cli_reference_has_every_option_of_a_command_and_no_other(name: str) -> None:
+    written = {cell.split()[0] for cell in first_cells(COMMAND_SECTIONS[name])}
+    states = {"pending", "parked", "dead", "delivered", "archived"}
+    assert written - states == spelled(COMMANDS[name])
+
+
+def tables() -> dict[str, set[str]]:
+    """Every table that the migrations and apply make, with its columns."""
+    files = [
+        *(ROOT / "sql" / "migrations").glob("*.sql"),
+        ROOT / "sql" / "queries" / "apply_migration_table.sql",
+    ]
+    found: dict[str, set[str]] = {}
+    for file in files:
+        text = file.read_text("utf-8")
+        made = re.findall(
+            r"^CREATE TABLE (?:IF NOT EXISTS )?cdc_triggers\.(\w+) \(\n(.*?)^\)",
+            text,
+            flags=re.MULTILINE | re.DOTALL,
+        )
+        for name, body in made:
+            found.setdefault(name, set()).update(
+                re.findall(r"^    ([a-z_0-9]+) ", body, flags=re.MULTILINE)
+            )
+        for name, column in re.findall(
+            r"ALTER TABLE cdc_triggers\.(\w+)\s+ADD COLUMN (?:IF NOT EXISTS )?(\w+)", text
+        ):
+            found.setdefault(name, set()).add(column)
+    return found
+
+
+def test_the_schema_reference_has_every_table_and_no_other() -> None:
+    written = set(sections(REFERENCE / "schema.md", "##")) - {"What else there is"}
+    assert written == set(tables())
+
+
+@pytest.mark.parametrize("name", tables())
+def test_the_schema_reference_has_every_column_of_a_table_and_no_other(name: str) -> None:
+    assert first_cells(sections(REFERENCE / "schema.md", "##")[name]) == tables()[name]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_trigger_file_reference_has_every_key_of_a_model_and_no_other(name: str) -> None:
+    keys = {field.alias or key for key, field in MODELS[name].model_fields.items()}
+    assert first_cells(sections(REFERENCE / "trigger-file.md", "##")[name]) == keys
+
+
+def test_the_example_of_the_trigger_file_reference_is_valid(tmp_path: Path) -> None:
+    text = (REFERENCE / "trigger-file.md").read_text("utf-8")
+    blocks = re.findall(r"^```yaml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 1
+    for index, block in enumerate(blocks):
+        file = tmp_path / f"{index}.yaml"
+        file.write_text(block, "utf-8")
+        (trigger,) = trigger_file.load([file]).triggers
+        assert trigger.model_fields_set >= {"ordering_key", "retry_conf", "headers", "comment"}
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", "docs/tutorial/first-webhook.md", "compose/triggers.yaml"]
+)
+def test_the_other_examples_of_trigger_files_are_valid(page: str, tmp_path: Path) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    blocks = re.findall(r"^```yaml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL) or [text]
+    file = tmp_path / "triggers.yaml"
+    for block in blocks:
+        file.write_text(block, "utf-8")
+        assert [t.name for t in trigger_file.load([file]).triggers] == ["order_changed"]
+
+
+def test_the_exit_code_reference_has_every_code_of_the_error_tree() -> None:
+    tree = [e for e in vars(errors).values() if isinstance(e, type)]
+    codes = {e.exit_code for e in tree if issubclass(e, errors.CdcTriggersError)}
+    text = (REFERENCE / "exit-codes.md").read_text("utf-8")
+    written = {int(code) for code in re.findall(r"^\| (\d+) \|", text, flags=re.MULTILINE)}
+    assert written == {0, 4, 130} | codes
+
+
+def test_the_log_reference_has_every_fact_with_its_level_and_keys() -> None:
+    calls = [
+        (level, name, set(re.findall(r"(?<![\w.])(\w+)=", arguments)))
+        for file in (ROOT / "cdc_triggers").rglob("*.py")
+        for level, name, arguments in re.findall(
+            r'\.fact\(\s*"(\w+)",\s*"([\w.]+)",?(.*?)\n?\s*\)\n', file.read_text("utf-8"), re.DOTALL
+        )
+    ]
+    text = (REFERENCE / "logs.md").read_text("utf-8")
+    rows = re.findall(r"^\| `([\w.]+)` \| (\w+) \| ([^|]*) \|", text, flags=re.MULTILINE)
+    written = [(level, name, set(re.findall(r"`(\w+)`", keys))) for name, level, keys in rows]
+    assert sorted(written, key=str) == sorted(calls, key=str)
+
+
+def test_the_settings_reference_has_every_variable_that_is_read() -> None:
+    text = (REFERENCE / "settings.md").read_text("utf-8")
+    for name in (*settings.DSN_VARIABLES, settings.CONFIG_VARIABLE):
+        assert f"`{name}`" in text
+
+
+def test_the_compose_file_pins_its_images_and_sends_where_it_listens() -> None:
+    services = YAML(typ="safe").load(ROOT / "compose" / "compose.yaml")["services"]
+    for service in services.values():
+        assert re.search(r":\d+\.\d+", service["image"])
+    command = services["receiver"]["command"]
+    port = command[command.index("--port") + 1]
+    assert services["stream"]["environment"]["RECEIVER_URL"] == f"http://receiver:{port}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_relative_links_lead_to_something_that_is_there(page: Path) -> None:
+    text = re.sub(r"^```.*?^```", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    targets = re.findall(r"\]\(([^)\s]+)\)", text)
+    for target in targets:
+        if re.match(r"[a-z]+:", target):
+            continue
+        path, _, anchor = target.partition("#")
+        found = (page.parent / path) if path else page
+        assert found.exists(), target
+        assert not anchor or anchor in anchors(found), target
+
+
+def anchors(page: Path) -> set[str]:
+    """Anchors that GitHub makes of a page's headings."""
+    heads = re.findall(r"^#+ (.+)$", page.read_text("utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text("utf-8")
+    for page in PAGES:
+        place = page.relative_to(ROOT)
+        if place.parts[0] == "docs" and place.parts[1] not in {"adr", "README.md"}:
+            assert f"]({place.relative_to('docs').as_posix()})" in index
+
+
+def test_decisions_are_numbered_without_a_gap() -> None:
+    numbers = sorted(int(page.name[:4]) for page in (ROOT / "docs" / "adr").glob("[0-9]*.md"))
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_no_page_promises_that_something_arrives_only_once() -> None:
+    for page in PAGES:
+        assert "exactly once" not in page.read_text("utf-8").lower(), page

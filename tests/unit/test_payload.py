@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from cdc_triggers.core import payload
+from cdc_triggers.core.event import Event
+from cdc_triggers.core.lsn import Lsn
+
+ID = "01939d3e-0000-7000-8000-000000000001"
+TRACE = (
+    b'{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736",'
+    b'"span_id":"00f067aa0ba902b7","sampling_state":"1"}'
+)
+
+
+def event(**changes: Any) -> Event:
+    made = Event(
+        id=ID,
+        table_id=1,
+        schema_name="public",
+        table_name="orders",
+        op="UPDATE",
+        created_at="2026-11-24T05:40:00.120000Z",
+        xid=1,
+        old=b'{"id":1,"total":1.10}',
+        new=b'{"id":1,"total":1.20}',
+        session=None,
+        trace=None,
+        trigger_name=None,
+        commit_lsn=Lsn(1),
+        position=0,
+    )
+    return made._replace(**changes)
+
+
+def parsed(made: Event, columns: Any = "*") -> Any:
+    return json.loads(payload.body(made, "order_changed", 2, 5, columns))
+
+
+def test_the_body_is_the_contracts_and_nothing_else() -> None:
+    made = event(session=b'{"x-hasura-role":"admin"}', trace=TRACE)
+    assert parsed(made) == {
+        "id": ID,
+        "created_at": "2026-11-24T05:40:00.120000Z",
+        "table": {"schema": "public", "name": "orders"},
+        "trigger": {"name": "order_changed"},
+        "delivery_info": {"current_retry": 2, "max_retries": 5},
+        "event": {
+            "op": "UPDATE",
+            "session_variables": {"x-hasura-role": "admin"},
+            "trace_context": json.loads(TRACE),
+            "data": {"old": {"id": 1, "total": 1.1}, "new": {"id": 1, "total": 1.2}},
+        },
+    }
+
+
+def test_rows_pass_through_as_the_bytes_that_they_are() -> None:
+    row = b'{"n":1.10,"big":123456789012345678901234567890,"e":1e400,"grun":"gr\xc3\xbcn"}'
+    assert row in payload.body(event(new=row), "t", 0, 0, "*")
+
+
+def test_a_missing_row_is_null() -> None:
+    assert parsed(event(old=None))["event"]["data"]["old"] is None
+    assert parsed(event(new=None))["event"]["data"]["new"] is None
+
+
+def test_payload_narrows_old_and_new_and_keeps_the_digits() -> None:
+    made = payload.body(event(), "t", 0, 0, ("total",))
+    assert b'"data":{"old":{"total":1.10},"new":{"total":1.20}}' in made
+    assert parsed(event(old=None), ("id",))["event"]["data"] == {"old": None, "new": {"id": 1}}
+
+
+def test_names_with_any_characters_are_escaped() -> None:
+    made = parsed(event(schema_name='a"b', table_name="ü\\\n"))
+    assert made["table"] == {"schema": 'a"b', "name": "ü\\\n"}
+
+
+@pytest.mark.parametrize(
+    "session",
+    [
+        None,
+        b"",
+        b"nonsense",
+        b"[]",
+        b"3",
+        b"null",
+        b'"x"',
+        b'{"x-hasura-a":',
+        b"\xff",
+        b"[" * 9999,
+        b'{"x-hasura-a":' + b"[" * 500 + b"]" * 500 + b"}",
+    ],
+)
+def test_a_session_that_is_no_object_is_null(session: bytes | None) -> None:
+    assert parsed(event(session=session))["event"]["session_variables"] is None
+
+
+def test_only_x_hasura_keys_are_kept_in_lower_case_with_text_values() -> None:
+    session = (
+        b'{"X-Hasura-Role":"admin","x-hasura-user-id":42,"secret":"s","x-other":"o",'
+        b'"x-hasura-flag":true,"x-hasura-none":null,"x-hasura-list":["a",1]}'
+    )
+    assert parsed(event(session=session))["event"]["session_variables"] == {
+        "x-hasura-role": "admin",
+        "x-hasura-user-id": "42",
+        "x-hasura-flag": "true",
+        "x-hasura-none": "null",
+        "x-hasura-list": '["a",1]',
+    }
+
+
+@pytest.mark.parametrize("trace", [None, b"", b"nonsense", b"[]", b"\xff", b'{"a":1}}'])
+def test_a_trace_that_is_no_object_is_null_and_gives_no_header(trace: bytes | None) -> None:
+    made = event(trace=trace)
+    assert parsed(made)["event"]["trace_context"] is None
+    assert payload.trace_headers(made) == ()
+
+
+@pytest.mark.parametrize(("state", "flags"), [('"1"', "01"), ('"0"', "00"), ("null", "00")])
+def test_a_trace_context_becomes_a_traceparent(state: str, flags: str) -> None:
+    trace = TRACE.replace(b'"1"', state.encode())
+    expected = f"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}"
+    assert payload.trace_headers(event(trace=trace)) == (("traceparent", expected),)
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        b"{}",
+        b'{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736"}',
+        b'{"trace_id":1,"span_id":2}',
+        b'{"trace_id":"xbf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7"}',
+        b'{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736\\n","span_id":"00f067aa0ba902b7"}',
+        b'{"trace_id":"00000000000000000000000000000000","span_id":"00f067aa0ba902b7"}',
+    ],
+)
+def test_a_malformed_trace_context_gives_no_header(trace: bytes) -> None:
+    assert payload.trace_headers(event(trace=trace)) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"2026-11-24 05:40:00+00", "2026-11-24T05:40:00.000000Z"),
+        (b"2026-11-24 05:40:00.12+00", "2026-11-24T05:40:00.120000Z"),
+        (b"2026-11-24 05:40:00.123456+00", "2026-11-24T05:40:00.123456Z"),
+        (b"2026-11-24 05:40:00.000001+00:00", "2026-11-24T05:40:00.000001Z"),
+    ],
+)
+def test_created_at_has_microseconds_and_z(text: bytes, expected: str) -> None:
+    assert payload.created_at(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"infinity", b"2026-11-24 05:40:00+02", b"24.11.2026 05:40:00 UTC", b"2026-11-24"]
+)
+def test_created_at_refuses_another_zone_or_style(text: bytes) -> None:
+    with pytest.raises(ValueError, match="is not a timestamp"):
+        payload.created_at(text)
