@@ -1,1 +1,1 @@
-
+"""Everything that speaks to PostgreSQL."""

@@ -1,5 +1,4 @@
 -- The schema of cdc-triggers: specs, the ring of events, parked deliveries, the ring of attempts.
-CREATE SCHEMA IF NOT EXISTS cdc_triggers;
 COMMENT ON SCHEMA cdc_triggers IS 'cdc-triggers: event triggers delivered from a logical replication slot';
 
 CREATE TABLE cdc_triggers.captured_table (
@@ -10,7 +9,7 @@ CREATE TABLE cdc_triggers.captured_table (
 );
 COMMENT ON TABLE cdc_triggers.captured_table IS 'User tables with capture triggers; event_log.table_id refers here.';
 COMMENT ON COLUMN cdc_triggers.captured_table.relid IS 'The table; follows renames and pg_dump.';
-COMMENT ON COLUMN cdc_triggers.captured_table.level IS 'statement: transition tables; row: partitioned, inherited or replicated writes.';
+COMMENT ON COLUMN cdc_triggers.captured_table.level IS 'statement: transition tables; row: partitioned and inherited tables, and those with AFTER row triggers of their own.';
 COMMENT ON COLUMN cdc_triggers.captured_table.key_attnums IS 'Attribute numbers of the primary key (or of the replica identity index); empty if there is none.';
 
 CREATE TABLE cdc_triggers.trigger (
@@ -71,7 +70,7 @@ COMMENT ON COLUMN cdc_triggers.event_log.xid IS 'Top-level transaction of the ch
 COMMENT ON COLUMN cdc_triggers.event_log.op IS 'INSERT, UPDATE, DELETE or MANUAL.';
 COMMENT ON COLUMN cdc_triggers.event_log.session IS 'Setting hasura.user of the transaction, unparsed.';
 COMMENT ON COLUMN cdc_triggers.event_log.trace IS 'Setting hasura.tracecontext of the transaction, unparsed.';
-COMMENT ON COLUMN cdc_triggers.event_log.trigger_name IS 'For MANUAL: the one trigger that is meant.';
+COMMENT ON COLUMN cdc_triggers.event_log.trigger_name IS 'The one trigger that is meant: for MANUAL, and for replicated rows that not all triggers of the table want.';
 
 CREATE TABLE cdc_triggers.delivery (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -109,6 +108,7 @@ CREATE INDEX delivery_due ON cdc_triggers.delivery (trigger_id, due_at, commit_l
 CREATE INDEX delivery_chain ON cdc_triggers.delivery (trigger_id, key, commit_lsn, position) WHERE status = 'parked' AND key IS NOT NULL;
 CREATE INDEX delivery_old_chain ON cdc_triggers.delivery (trigger_id, old_key, commit_lsn, position) WHERE status = 'parked' AND old_key IS NOT NULL;
 CREATE INDEX delivery_event ON cdc_triggers.delivery (event_id);
+CREATE INDEX delivery_claim ON cdc_triggers.delivery (claimed_by) WHERE claimed_by IS NOT NULL;
 CREATE INDEX delivery_commit ON cdc_triggers.delivery (commit_lsn);
 COMMENT ON TABLE cdc_triggers.delivery IS 'Deliveries that are parked (will be retried) or dead (retries used up, kept). Each has its own copy of the event. One whose trigger_id is gone from cdc_triggers.trigger is archived: it is never delivered.';
 COMMENT ON COLUMN cdc_triggers.delivery.reason IS 'Why it was parked: failed, behind, overflow, paused, slow, drain, redelivered.';
@@ -165,5 +165,12 @@ CREATE TABLE cdc_triggers.ring (
     buckets smallint NOT NULL,
     period interval NOT NULL
 );
-COMMENT ON TABLE cdc_triggers.ring IS 'Retention: a row is kept for (buckets - 1) to (buckets) periods less one.';
+COMMENT ON TABLE cdc_triggers.ring IS 'Retention: a row is kept for buckets - 2 periods at least, and for one more at most.';
 INSERT INTO cdc_triggers.ring VALUES ('event_log', 8, '1 day'), ('attempt', 8, '1 day');
+
+CREATE TABLE cdc_triggers.installed (
+    name text PRIMARY KEY,
+    checksum text NOT NULL,
+    installed_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE cdc_triggers.installed IS 'Which text of the capture functions is in place; apply replaces them only if it differs.';

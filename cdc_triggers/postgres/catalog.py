@@ -1,0 +1,101 @@
+"""Reads from the system catalogs what planning must know. Takes no lock and writes nothing."""
+
+from __future__ import annotations
+
+import json
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from cdc_triggers.core.catalog import (
+    Applied,
+    Captured,
+    CaptureTrigger,
+    Catalog,
+    Details,
+    Kind,
+    Relation,
+)
+from cdc_triggers.core.resolve import find_relation
+from cdc_triggers.core.spec import Trigger
+from cdc_triggers.postgres.queries import query
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from psycopg2 import extensions
+
+
+def read_catalog(connection: extensions.connection, triggers: Sequence[Trigger]) -> Catalog:
+    """The state of the database, with details of the tables that `triggers` or capture concern."""
+    with connection.cursor() as cursor:
+        version, role, _, installed = _rows(cursor, "catalog_server")[0]
+        relations = [
+            Relation(oid, schema, name, Kind(kind))
+            for oid, schema, name, kind in _rows(cursor, "catalog_relations")
+        ]
+        captured = _captured(cursor) if installed else []
+        applied = _applied(cursor) if installed else []
+        capture = _capture(cursor)
+        oids = {*capture, *(c.oid for c in captured), *_named(triggers, relations, applied)}
+        return Catalog(version, role, relations, _details(cursor, oids), capture, captured, applied)
+
+
+def _named(
+    triggers: Sequence[Trigger], relations: Sequence[Relation], applied: Sequence[Applied]
+) -> set[int]:
+    by_name = {(r.schema, r.name): r for r in relations}
+    by_oid = {r.oid: r for r in relations}
+    by_trigger = {a.name: a for a in applied}
+    found = (find_relation(spec, by_name, by_oid, by_trigger) for spec in triggers)
+    return {relation.oid for relation in found if relation is not None}
+
+
+def _captured(cursor: extensions.cursor) -> list[Captured]:
+    return [
+        Captured(number, oid, level, tuple(key))
+        for number, oid, level, key in _rows(cursor, "catalog_captured")
+    ]
+
+
+def _applied(cursor: extensions.cursor) -> list[Applied]:
+    return [
+        Applied(
+            number,
+            name,
+            table_id,
+            oid,
+            Trigger.model_validate_json(definition),
+            revision,
+            json.loads(attnums),
+            tuple(ordering),
+        )
+        for number, name, table_id, oid, definition, revision, attnums, ordering in _rows(
+            cursor, "catalog_applied"
+        )
+    ]
+
+
+def _capture(cursor: extensions.cursor) -> dict[int, tuple[CaptureTrigger, ...]]:
+    rows = _rows(cursor, "catalog_capture_triggers")
+    return {
+        oid: tuple(
+            CaptureTrigger(name, function, tuple(arguments), enabled)
+            for _, name, function, arguments, enabled in group
+        )
+        for oid, group in groupby(rows, key=lambda row: int(row[0]))
+    }
+
+
+def _details(cursor: extensions.cursor, oids: set[int]) -> Mapping[int, Details]:
+    rows = _rows(cursor, "catalog_details", {"oids": sorted(oids)})
+    return {
+        oid: Details(dict(zip(names, numbers, strict=True)), tuple(virtual), tuple(key), *flags)
+        for oid, numbers, names, virtual, key, *flags in rows
+    }
+
+
+def _rows(
+    cursor: extensions.cursor, name: str, parameters: Mapping[str, object] | None = None
+) -> list[tuple[Any, ...]]:
+    cursor.execute(query(name), parameters)
+    return cursor.fetchall()

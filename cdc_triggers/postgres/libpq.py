@@ -1,0 +1,114 @@
+"""The few calls of libpq that psycopg2 does not offer, on a connection that psycopg2 opened.
+
+psycopg2's replication cursor answers keepalives by itself and may then confirm an LSN that nobody
+asked it to (docs/adr/0010). Here nothing is ever sent but what `replication` sends. The symbols are
+those of the very libpq that psycopg2 is linked with: looking them up in its extension module finds
+them in the module's dependencies.
+
+Source: https://www.postgresql.org/docs/current/libpq-copy.html, libpq-async.html.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from typing import TYPE_CHECKING
+
+import psycopg2
+
+from cdc_triggers.errors import ConnectionLostError
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import connection
+
+# PyDLL keeps the GIL: none of these calls blocks, and giving it up costs more than the call
+_lib = ctypes.PyDLL(psycopg2._psycopg.__file__)  # noqa: SLF001 - the module has no public alias
+
+_get_copy_data = _lib.PQgetCopyData
+_get_copy_data.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p), ctypes.c_int]
+_get_copy_data.restype = ctypes.c_int
+_free = _lib.PQfreemem
+_free.argtypes = [ctypes.c_void_p]
+_free.restype = None
+_consume = _lib.PQconsumeInput
+_consume.argtypes = [ctypes.c_void_p]
+_consume.restype = ctypes.c_int
+_put_copy_data = _lib.PQputCopyData
+_put_copy_data.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int]
+_put_copy_data.restype = ctypes.c_int
+_flush = _lib.PQflush
+_flush.argtypes = [ctypes.c_void_p]
+_flush.restype = ctypes.c_int
+_set_nonblocking = _lib.PQsetnonblocking
+_set_nonblocking.argtypes = [ctypes.c_void_p, ctypes.c_int]
+_set_nonblocking.restype = ctypes.c_int
+_error_message = _lib.PQerrorMessage
+_error_message.argtypes = [ctypes.c_void_p]
+_error_message.restype = ctypes.c_char_p
+_get_result = _lib.PQgetResult
+_get_result.argtypes = [ctypes.c_void_p]
+_get_result.restype = ctypes.c_void_p
+_result_error = _lib.PQresultErrorMessage
+_result_error.argtypes = [ctypes.c_void_p]
+_result_error.restype = ctypes.c_char_p
+_clear = _lib.PQclear
+_clear.argtypes = [ctypes.c_void_p]
+_clear.restype = None
+
+
+class CopyBoth:
+    """A connection in COPY BOTH mode: messages in, messages out, never blocking."""
+
+    def __init__(self, conn: connection) -> None:
+        self._conn = conn  # keeps the PGconn alive
+        self._pg = conn.pgconn_ptr
+        self._buffer = ctypes.c_void_p()
+        self._at = ctypes.byref(self._buffer)
+        if _set_nonblocking(self._pg, 1) != 0:
+            raise ConnectionLostError(f"the replication connection failed: {self._error()}")
+
+    def receive(self) -> bytes | None:
+        """The next message, if a whole one has arrived.
+
+        Raises:
+            ConnectionLostError: the server ended the stream, or the connection broke.
+        """
+        size = _get_copy_data(self._pg, self._at, 1)
+        if size > 0:
+            message = ctypes.string_at(self._buffer.value or 0, size)
+            _free(self._buffer)
+            return message
+        if size == 0:
+            return None
+        raise ConnectionLostError(f"the server ended the stream: {self._reason()}")
+
+    def fill(self) -> None:
+        """Take what the socket has into libpq's buffer.
+
+        Raises:
+            ConnectionLostError: the connection broke.
+        """
+        if _consume(self._pg) != 1:
+            raise ConnectionLostError(f"the replication connection broke: {self._error()}")
+
+    def send(self, message: bytes) -> None:
+        """Queue a message and send as much as the socket takes.
+
+        Raises:
+            ConnectionLostError: the connection broke.
+        """
+        if _put_copy_data(self._pg, message, len(message)) != 1 or _flush(self._pg) < 0:
+            raise ConnectionLostError(f"the replication connection broke: {self._error()}")
+
+    def _error(self) -> str:
+        return str((_error_message(self._pg) or b"").decode("utf-8", "replace")).strip()
+
+    def _reason(self) -> str:
+        result = _get_result(self._pg)
+        if not result:
+            return self._error() or "no reason given"
+        try:
+            return str((_result_error(result) or b"").decode("utf-8", "replace")).strip() or (
+                self._error() or "the copy is complete (the server shuts down)"
+            )
+        finally:
+            _clear(result)

@@ -1,0 +1,176 @@
+"""The stream of one replication slot: bytes in, decoded messages out, feedback only when told.
+
+Protocol: https://www.postgresql.org/docs/current/protocol-replication.html. The connection is
+psycopg2's; reading and feedback go through `libpq`, because psycopg2's own cursor may confirm more
+than it was told to (docs/adr/0010).
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from typing import TYPE_CHECKING, Protocol
+
+import psycopg2
+from psycopg2 import sql
+
+from cdc_triggers.core import lsn as lsns
+from cdc_triggers.core.lsn import ZERO, Lsn
+from cdc_triggers.core.pgoutput import PgOutput
+from cdc_triggers.core.wal2json import Wal2Json
+from cdc_triggers.errors import ConnectionLostError, DecodeError, UsageError
+from cdc_triggers.postgres.connect import connect_replication, translate
+from cdc_triggers.postgres.libpq import CopyBoth
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from psycopg2.extensions import connection
+
+    from cdc_triggers.core.messages import Message
+
+PUBLICATION = "cdc_triggers"
+
+OPTIONS: Mapping[str, Mapping[str, str]] = {
+    "pgoutput": {"proto_version": "1", "publication_names": PUBLICATION, "messages": "true"},
+    "wal2json": {
+        "format-version": "2",
+        "include-transaction": "1",
+        "include-lsn": "1",
+        "include-xids": "1",
+        "include-timestamp": "1",
+        "add-tables": ",".join(f"cdc_triggers.event_log_{n}" for n in range(8)),
+        "actions": "insert",
+    },
+}
+"""What each plugin is asked for. wal2json goes by partition, pgoutput by publication."""
+
+_XLOG_DATA = struct.Struct(">cQQq")
+_KEEPALIVE = struct.Struct(">cQqB")
+_STATUS = struct.Struct(">cQQQqB")
+_EPOCH_2000_US = 946_684_800_000_000
+_FILLS = 16
+
+
+class Decoder(Protocol):
+    """An output plugin's payload as a message."""
+
+    def decode(self, payload: bytes | memoryview) -> Message:
+        """Raises: DecodeError."""
+        ...
+
+
+DECODERS: Mapping[str, type[Decoder]] = {"pgoutput": PgOutput, "wal2json": Wal2Json}
+
+
+class ReplicationSource:
+    """Implements `ports.ChangeSource`."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._conn: connection | None = None
+        self._copy: CopyBoth | None = None
+        self._decoder: Decoder = PgOutput()
+        self._server_lsn = ZERO
+        self._reply_due = False
+
+    def start(self, slot: str, plugin: str) -> None:
+        """See `ports.ChangeSource.start`."""
+        if plugin not in OPTIONS:
+            raise UsageError(
+                f"unknown output plugin {plugin!r}", hint=f"use one of {', '.join(OPTIONS)}"
+            )
+        self.close()
+        conn = connect_replication(self._dsn)
+        try:
+            with conn.cursor() as cursor:
+                # 0/0: from the slot's own confirmed LSN
+                cursor.start_replication_expert(  # type: ignore[no-untyped-call]
+                    _start_command(slot, plugin), decode=False
+                )
+        except psycopg2.Error as error:
+            conn.close()
+            raise translate(error) from error
+        self._conn = conn
+        self._copy = CopyBoth(conn)
+        self._decoder = DECODERS[plugin]()
+        self._server_lsn = ZERO
+        self._reply_due = False
+
+    def fileno(self) -> int:
+        """The socket to wait on."""
+        return self._open().fileno()
+
+    def read(self, limit: int) -> Sequence[tuple[Lsn, Message]]:
+        """See `ports.ChangeSource.read`."""
+        self._open()
+        copy = self._copy
+        assert copy is not None
+        found: list[tuple[Lsn, Message]] = []
+        decode = self._decoder.decode
+        fills = 0
+        while len(found) < limit:
+            data = copy.receive()
+            if data is None:
+                # what libpq holds is read first; then the socket, a bounded number of times
+                if fills == _FILLS:
+                    break
+                copy.fill()
+                fills += 1
+                data = copy.receive()
+                if data is None:
+                    break
+            if data[0] == 0x77:  # noqa: PLR2004 - 'w', XLogData
+                _, start, _, _ = _XLOG_DATA.unpack_from(data)
+                found.append((Lsn(start), decode(data[25:])))
+            elif data[0] == 0x6B:  # noqa: PLR2004 - 'k', keepalive
+                self._keepalive(data)
+            else:
+                raise DecodeError(f"unknown replication message {data[:1]!r}")
+        return found
+
+    def server_lsn(self) -> Lsn:
+        """The `wal_end` of the last keepalive: all before it was sent, and so received."""
+        return self._server_lsn
+
+    def reply_due(self) -> bool:
+        """True if the server asked for an answer since the last `confirm`."""
+        return self._reply_due
+
+    def confirm(self, received: Lsn, confirmed: Lsn, *, ping: bool = False) -> None:
+        """See `ports.ChangeSource.confirm`."""
+        assert received >= confirmed, "confirmed more than was received"
+        self._open()
+        assert self._copy is not None
+        clock_us = time.time_ns() // 1000 - _EPOCH_2000_US
+        self._copy.send(_STATUS.pack(b"r", received, confirmed, confirmed, clock_us, int(ping)))
+        self._reply_due = False
+
+    def close(self) -> None:
+        """Release the slot; idempotent."""
+        conn, self._conn, self._copy = self._conn, None, None
+        if conn is not None:
+            conn.close()
+
+    def _open(self) -> connection:
+        if self._conn is None:
+            raise ConnectionLostError("the replication stream is not open")
+        return self._conn
+
+    def _keepalive(self, data: bytes) -> None:
+        try:
+            _, wal_end, _, reply = _KEEPALIVE.unpack(data)
+        except struct.error as error:
+            raise DecodeError("a keepalive of the wrong length") from error
+        self._server_lsn = max(self._server_lsn, Lsn(wal_end))
+        self._reply_due = self._reply_due or bool(reply)
+
+
+def _start_command(slot: str, plugin: str) -> sql.Composed:
+    options = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.Literal(value))
+        for name, value in OPTIONS[plugin].items()
+    )
+    return sql.SQL("START_REPLICATION SLOT {} LOGICAL {} ({})").format(
+        sql.Identifier(slot), sql.SQL(lsns.show(ZERO)), options
+    )

@@ -1,0 +1,120 @@
+"""The replication slot: is it there and ours, make it, drop it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg2 import sql
+
+from cdc_triggers.errors import SlotBusyError, SlotError
+from cdc_triggers.postgres.queries import query
+
+if TYPE_CHECKING:
+    from psycopg2 import extensions
+
+WAITING: Final = "making the slot waits for open transactions that have written"
+
+# A slot that follows a failover to a standby.
+_FAILOVER_VERSION: Final = 170000
+
+
+class Slot:
+    """One logical slot by name, seen from an autocommit connection to its database."""
+
+    def __init__(self, connection: extensions.connection, name: str, plugin: str) -> None:
+        self.name = name
+        self._connection = connection
+        self._plugin = plugin
+
+    def exists(self) -> bool:
+        """True if a slot of this name is there, whosever it is."""
+        return bool(self._rows("catalog_slot", {"names": [self.name]}))
+
+    def check(self) -> None:
+        """Nothing, if the slot is missing or is ours and healthy.
+
+        Raises:
+            SlotError: it is of another database or plugin, or PostgreSQL has given it up.
+        """
+        for _, plugin, database, _, _, status in self._rows("catalog_slot", {"names": [self.name]}):
+            here = self._connection.info.dbname
+            if database != here:
+                raise SlotError(
+                    f"slot {self.name} belongs to database {database}, not to {here}",
+                    hint="choose another name with --slot",
+                )
+            if plugin != self._plugin:
+                raise SlotError(
+                    f"slot {self.name} uses {plugin}, not {self._plugin}",
+                    hint=f"pass --plugin {plugin}, or choose another name with --slot",
+                )
+            if status == "lost":
+                raise SlotError(
+                    f"slot {self.name} is lost: PostgreSQL has removed WAL that it needed",
+                    hint=f"SELECT pg_drop_replication_slot('{self.name}'), then apply again; "
+                    "events in between are in cdc_triggers.event_log but will not be sent",
+                )
+
+    def create(self, lock_timeout_ms: int) -> bool:
+        """Make it if it is missing; True if it was made.
+
+        It waits for transactions that write; lock_timeout bounds that. PostgreSQL refuses it in a
+        transaction that has written, so it is one of its own.
+        """
+        if self.exists():
+            return False
+        failover = self._connection.server_version >= _FAILOVER_VERSION
+        name = "apply_create_failover_slot" if failover else "apply_create_slot"
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('lock_timeout', %s, false)", [str(lock_timeout_ms)])
+            try:
+                cursor.execute(query(name), {"name": self.name, "plugin": self._plugin})
+            finally:
+                cursor.execute("RESET lock_timeout")
+        return True
+
+    def as_text(self) -> str:
+        """The statement that makes it, for people."""
+        call = sql.SQL("SELECT pg_create_logical_replication_slot({}, {})")
+        filled = call.format(sql.Literal(self.name), sql.Literal(self._plugin))
+        return filled.as_string(self._connection)
+
+    def record(self) -> None:
+        """Note that it is ours, so that uninstall drops it even if no stream ever uses it."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(query("apply_record_slot"), {"name": self.name})
+
+    def forget(self) -> None:
+        """Take that note back, if the slot is not there and no stream has used it."""
+        with self._connection.cursor() as cursor:
+            cursor.execute(query("apply_forget_slot"), {"name": self.name})
+
+    def drop(self) -> None:
+        """Drop it."""
+        self._rows("apply_drop_slot", {"name": self.name})
+
+    def drop_all(self) -> None:
+        """Drop this slot, and all others that apply has made or a stream has used here.
+
+        Raises:
+            SlotBusyError: a stream is running; none was dropped.
+        """
+        names = {self.name}
+        with self._connection.cursor() as cursor:
+            cursor.execute("SELECT pg_catalog.to_regclass('cdc_triggers.stream') IS NOT NULL")
+            if cursor.fetchone() == (True,):
+                names.update(name for (name,) in self._rows("apply_slot_names", {}))
+        here = self._connection.info.dbname
+        rows = [r for r in self._rows("catalog_slot", {"names": sorted(names)}) if r[2] == here]
+        for name, _, _, active, pid, _ in rows:
+            if active:
+                raise SlotBusyError(
+                    f"slot {name} is in use by pid {pid}", hint="stop the stream first"
+                )
+        for name, *_ in rows:
+            self._rows("apply_drop_slot", {"name": name})
+
+    def _rows(self, name: str, parameters: dict[str, object]) -> list[tuple[Any, ...]]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(query(name), parameters)
+            return cursor.fetchall()

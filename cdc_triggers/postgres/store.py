@@ -1,0 +1,311 @@
+"""The durable side of the stream: lease, specs, parked deliveries, attempts. Blocking calls.
+
+One connection, used by one thread at a time. Every write carries the fence: a stream that was
+replaced writes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+from psycopg2 import sql
+
+from cdc_triggers.core import lsn as lsns
+from cdc_triggers.core.records import BatchResult, StartState
+from cdc_triggers.core.trigger_state import BLOCKED_KEYS
+from cdc_triggers.errors import DatabaseError, FencedError, SlotError
+from cdc_triggers.postgres.connect import connect, translate
+from cdc_triggers.postgres.copying import copy
+from cdc_triggers.postgres.queries import query
+from cdc_triggers.postgres.ring import truncate_oldest
+from cdc_triggers.postgres.rows import (
+    ATTEMPT_COLUMNS,
+    PARK_COLUMNS,
+    attempt_rows,
+    claimed_of,
+    park_row,
+    trigger_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from psycopg2.extensions import connection, cursor
+
+    from cdc_triggers.core.records import Batch, Claimed, ParkRow, Resolution, TriggerRow
+
+CLAIM_S = 3600.0
+"""A claim that its holder forgot ends by itself after this long."""
+
+VISIBLE_S = 0.005
+RING_LOCK_MS = 500
+
+SETTINGS = {
+    "TimeZone": "UTC",
+    "DateStyle": "ISO",
+    # a lost log of 2xx can at worst repeat them: no reason to make the disk wait. What may not be
+    # lost sets it back for its transaction.
+    "synchronous_commit": "off",
+    # `delivery` goes from empty to a million rows and back before anybody analyses it: a plan made
+    # for an empty table took 5 s per batch instead of 0.2 s
+    "enable_seqscan": "off",
+    "jit": "off",
+}
+
+REMEMBER = 1_000
+"""With so few parked deliveries left a spilling trigger goes back to its stream."""
+
+
+class PostgresStore:
+    """Implements `ports.Store`.
+
+    Args:
+        holder: a UUID in text, new for every process.
+    """
+
+    def __init__(self, dsn: str, slot: str, holder: str) -> None:
+        self._dsn = dsn
+        self._slot = slot
+        self._holder = holder
+        self._generation = 0
+        self._conn: connection | None = None
+
+    def take_lease(self, lease_s: float) -> int | None:
+        """See `ports.Store.take_lease`."""
+        with self._transaction() as cur:
+            if not _value(cur, "store_try_lock", slot=self._slot):
+                cur.execute(query("store_end_silent"), {"slot": self._slot, "lease_s": lease_s})
+                return None
+            cur.execute(query("store_take_lease"), {"slot": self._slot, "holder": self._holder})
+            self._generation, delivered = cur.fetchone() or (0, 0)
+            cur.execute(query("store_staging"))
+            cur.execute(query("store_heal"))
+            return int(delivered)
+
+    def load_start(self, plugin: str) -> StartState:
+        """See `ports.Store.load_start`."""
+        with self._transaction() as cur:
+            confirmed = self._confirmed(cur, plugin)
+            cur.execute(query("store_done"), {"confirmed": confirmed})
+            done = frozenset((event_id, trigger_id) for event_id, trigger_id in cur)
+            cur.execute("SELECT id FROM cdc_triggers.trigger")
+            ids = [row[0] for row in cur]
+            parked = {i: _remaining(cur, i, BLOCKED_KEYS) for i in ids}
+            return StartState(
+                confirmed=lsns.parse(confirmed),
+                done=done,
+                parked_keys={i: keys for i, (_, keys) in parked.items()},
+                parked_triggers=frozenset(i for i, (some, _) in parked.items() if some),
+            )
+
+    def load_triggers(self, after_xid: int | None = None) -> Sequence[TriggerRow]:
+        """See `ports.Store.load_triggers`."""
+        if after_xid is not None:
+            self._wait_visible(after_xid)
+        with self._transaction() as cur:
+            cur.execute(query("store_triggers"))
+            return [trigger_of(row) for row in cur]
+
+    def write(self, batch: Batch) -> BatchResult:
+        """See `ports.Store.write`."""
+        with self._transaction() as cur:
+            if batch.parks or any(r.outcome != "release" for r in batch.resolutions):
+                cur.execute("SET LOCAL synchronous_commit = on")
+            bucket = self._fence(cur, batch)
+            row_ids = self._park(cur, batch.parks) if batch.parks else {}
+            if batch.attempts:
+                copy(cur, _copy_command("attempt", ATTEMPT_COLUMNS), attempt_rows(batch, bucket))
+            freed = _resolve(cur, batch.resolutions)
+            return BatchResult(row_ids, freed)
+
+    def claim(
+        self, trigger_id: int, limit: int, max_bytes: int
+    ) -> tuple[Sequence[Claimed], float | None]:
+        """See `ports.Store.claim`."""
+        with self._transaction() as cur:
+            cur.execute(query("store_claim_turn"), {"trigger_id": trigger_id})
+            if cur.fetchone() is None:
+                return [], 1.0
+            arguments = {
+                "trigger_id": trigger_id,
+                "limit": limit,
+                "max_bytes": max_bytes,
+                "hold_s": CLAIM_S,
+                "holder": self._holder,
+            }
+            cur.execute(query("store_claim"), arguments)
+            claimed = [claimed_of(trigger_id, row) for row in cur]
+            claimed.sort(key=lambda c: (c.event.commit_lsn, c.event.position))
+            next_due = None if claimed else _value(cur, "store_next_due", trigger_id=trigger_id)
+            return claimed, None if next_due is None else max(0.0, next_due)
+
+    def remaining(self, trigger_id: int) -> frozenset[str] | None:
+        """See `ports.Store.remaining`."""
+        with self._transaction() as cur:
+            return _remaining(cur, trigger_id, REMEMBER)[1]
+
+    def turn_rings(self) -> Sequence[str]:
+        """See `ports.Store.turn_rings`."""
+        conn = self._connection()
+        conn.autocommit = True
+        try:
+            return truncate_oldest(conn, RING_LOCK_MS)
+        except psycopg2.Error as error:
+            raise translate(error) from error
+        finally:
+            if not conn.closed:
+                conn.autocommit = False
+
+    def close(self) -> None:
+        """Give up the lease and the connection; idempotent."""
+        if self._conn is not None and self._generation:
+            # a courtesy: the lock itself goes with the connection
+            with contextlib.suppress(DatabaseError), self._transaction() as cur:
+                arguments = {
+                    "slot": self._slot,
+                    "generation": self._generation,
+                    "holder": self._holder,
+                }
+                cur.execute(query("store_give_up_lease"), arguments)
+        self._generation = 0
+        conn, self._conn = self._conn, None
+        if conn is not None:
+            conn.close()
+
+    def _wait_visible(self, xid: int) -> None:
+        """Wait until others see a transaction: its commit is decoded a moment before that."""
+        while True:
+            with self._transaction() as cur:
+                if _value(cur, "store_visible", xid=xid):
+                    return
+            time.sleep(VISIBLE_S)
+
+    def _confirmed(self, cur: cursor, plugin: str) -> str:
+        cur.execute(query("store_slot"), {"slot": self._slot})
+        row = cur.fetchone()
+        if row is None:
+            raise SlotError(
+                f"replication slot {self._slot!r} is missing in this database",
+                hint="run `cdc-triggers apply`: it makes publication and slot",
+            )
+        confirmed, slot_plugin, wal_status = row
+        if wal_status == "lost" or confirmed is None:
+            raise SlotError(
+                f"replication slot {self._slot!r} is lost: PostgreSQL has removed WAL it needed",
+                hint="drop it with pg_drop_replication_slot, then run `cdc-triggers apply`",
+            )
+        if slot_plugin != plugin:
+            raise SlotError(
+                f"replication slot {self._slot!r} is of plugin {slot_plugin}, not {plugin}",
+                hint=f"run with --plugin {slot_plugin}, or use another --slot",
+            )
+        return str(confirmed)
+
+    def _connection(self) -> connection:
+        if self._conn is None:
+            self._conn = connect(
+                self._dsn, application_name="cdc-triggers stream", options=SETTINGS
+            )
+            self._conn.autocommit = False
+        return self._conn
+
+    @contextmanager
+    def _transaction(self) -> Iterator[cursor]:
+        conn = self._connection()
+        try:
+            with conn, conn.cursor() as cur:
+                yield cur
+        except psycopg2.Error as error:
+            if conn.closed:
+                self._conn = None
+            raise translate(error) from error
+
+    def _fence(self, cur: cursor, batch: Batch) -> int:
+        progress = batch.progress
+        arguments = {
+            "slot": self._slot,
+            "generation": self._generation,
+            "received": lsns.show(progress.received_lsn),
+            "settled": lsns.show(progress.settled_lsn),
+            "confirmed": lsns.show(progress.confirmed_lsn),
+            "oldest": progress.oldest_unsettled_at,
+            "settled_at": progress.settled_at,
+            "delivered": progress.delivered,
+        }
+        cur.execute(query("store_progress"), arguments)
+        row = cur.fetchone()
+        if row is None:
+            raise FencedError(
+                f"another stream has taken over slot {self._slot!r}",
+                hint="nothing to do: this one goes on as its standby",
+            )
+        return int(row[0])
+
+    def _park(self, cur: cursor, parks: Sequence[ParkRow]) -> dict[int, int]:
+        copy(cur, _copy_command("cdc_parking", PARK_COLUMNS, "pg_temp"), map(park_row, parks))
+        cur.execute(query("store_park"), {"holder": self._holder})
+        if all(row.hold_s is None for row in parks):
+            return {}
+        cur.execute(query("store_parked_ids"))
+        return {int(token): int(row_id) for token, row_id in cur}
+
+
+def _value(cur: cursor, name: str, **arguments: object) -> Any:
+    cur.execute(query(name), arguments)
+    row = cur.fetchone()
+    return row[0] if row else None
+
+
+def _copy_command(table: str, columns: Sequence[str], schema: str = "cdc_triggers") -> sql.Composed:
+    return sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(schema, table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+
+
+def _remaining(cur: cursor, trigger_id: int, limit: int) -> tuple[bool, frozenset[str] | None]:
+    """Whether anything is parked, and the keys of it; None: more rows than the limit."""
+    cur.execute(query("store_remaining"), {"trigger_id": trigger_id, "limit": limit + 1})
+    rows = cur.fetchall()
+    if len(rows) > limit:
+        return True, None
+    return bool(rows), frozenset(key for row in rows for key in row if key is not None)
+
+
+def _resolve(cur: cursor, resolutions: Sequence[Resolution]) -> frozenset[tuple[int, str]]:
+    """Apply resolutions; returns the chains of which nothing is left."""
+    gone = [
+        (row[0], key)
+        for outcome in ("delivered", "dead")
+        for row in _resolve_by(cur, outcome, resolutions)
+        for key in row[1:]
+        if key is not None
+    ]
+    freed: frozenset[tuple[int, str]] = frozenset()
+    if gone:
+        arguments = {"trigger_ids": [i for i, _ in gone], "keys": [key for _, key in gone]}
+        cur.execute(query("store_promote"), arguments)
+        freed = frozenset((trigger_id, key) for trigger_id, key in cur)
+    # not before: one of them may be the head now, and has its own time
+    _resolve_by(cur, "retry", resolutions)
+    _resolve_by(cur, "release", resolutions)
+    return freed
+
+
+def _resolve_by(
+    cur: cursor, outcome: str, resolutions: Sequence[Resolution]
+) -> list[tuple[Any, ...]]:
+    members = [r for r in resolutions if r.outcome == outcome]
+    if not members:
+        return []
+    arguments = {
+        "ids": [r.row_id for r in members],
+        "tries": [r.tries for r in members],
+        "delays": [r.delay_s for r in members],
+        "errors": [r.last_error for r in members],
+    }
+    cur.execute(query(f"store_resolve_{outcome}"), arguments)
+    return [] if cur.description is None else cur.fetchall()

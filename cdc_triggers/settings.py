@@ -1,0 +1,56 @@
+"""What do the command line and the environment say? The only reader of `os.environ`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+DSN_VARIABLES = ("CDC_TRIGGERS_DSN", "DATABASE_URL")
+CONFIG_VARIABLE = "CDC_TRIGGERS_CONFIG"
+DEFAULT_CONFIG = Path("triggers.yaml")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where the database and the trigger files are.
+
+    Attributes:
+        dsn: URL or key=value text; empty leaves all to libpq (`PG*`, service files, pgpass).
+        config_paths: files and folders, at least one.
+    """
+
+    dsn: str
+    config_paths: tuple[Path, ...]
+
+
+def resolve(
+    environ: Mapping[str, str], dsn: str | None = None, config: Sequence[Path] | None = None
+) -> Settings:
+    """Choose: an option wins over a variable, a variable over the default. Empty is not set.
+
+    `CDC_TRIGGERS_CONFIG` may name several files, separated as in `PATH`.
+    """
+    candidates = (dsn, *(environ.get(name) for name in DSN_VARIABLES), "")
+    listed = (part for part in environ.get(CONFIG_VARIABLE, "").split(os.pathsep) if part)
+    paths = tuple(config or ()) or tuple(map(Path, listed)) or (DEFAULT_CONFIG,)
+    return Settings(next(filter(None, candidates), ""), paths)
+
+
+def dsn(option: str | None = None) -> str:
+    """`--dsn`, or what stands in its place."""
+    return resolve(environment(), dsn=option).dsn
+
+
+def config_paths(options: Sequence[Path] | None = None) -> tuple[Path, ...]:
+    """`-c/--config`, or what stands in its place."""
+    return resolve(environment(), config=options).config_paths
+
+
+def environment() -> Mapping[str, str]:
+    """The process's variables, as they are now."""
+    return dict(os.environ)

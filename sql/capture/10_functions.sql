@@ -1,0 +1,158 @@
+-- Capture: what runs inside the user's transaction. Generic, so that no ALTER TABLE can break it.
+--
+-- TG_ARGV[0] is captured_table.id. TG_ARGV[2], if given, names the one trigger that is meant.
+-- Every function is SECURITY DEFINER (the writer needs no right on this schema) with a pinned
+-- search_path. Rows are named by aliases that no column will have, and #variable_conflict is set:
+-- a user's column called `new_row` or `moment` must not capture a reference. The settings that shape a
+-- value's text are pinned: else one value from two sessions would have two texts, and be two keys. It
+-- costs 7 % of a single-row statement. What stands in braces is baked in by the installer: looking it
+-- up once per statement would cost more than the rest.
+
+CREATE OR REPLACE FUNCTION cdc_triggers.event_bucket(at timestamptz) RETURNS smallint
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (floor(date_part('epoch', at) / {event_period_s})::bigint % {event_buckets})::smallint;
+COMMENT ON FUNCTION cdc_triggers.event_bucket(timestamptz) IS 'Place of a moment in the ring event_log.';
+
+CREATE OR REPLACE FUNCTION cdc_triggers.attempt_bucket(at timestamptz) RETURNS smallint
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (floor(date_part('epoch', at) / {attempt_period_s})::bigint % {attempt_buckets})::smallint;
+COMMENT ON FUNCTION cdc_triggers.attempt_bucket(timestamptz) IS 'Place of a moment in the ring attempt.';
+
+CREATE OR REPLACE FUNCTION cdc_triggers.new_event_id() RETURNS uuid
+LANGUAGE sql VOLATILE PARALLEL SAFE
+RETURN {uuid};
+COMMENT ON FUNCTION cdc_triggers.new_event_id() IS 'UUID version 7: sorted by time.';
+
+-- Making random bits for every row would be a quarter of a bulk INSERT. Time and 12 random bits come
+-- from the statement's seed; the other 62 are 61 bits of it plus seq, which no two rows share.
+CREATE OR REPLACE FUNCTION cdc_triggers.event_id(seed uuid, seq bigint) RETURNS uuid
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN (left(seed::text, 19) || to_hex((-9223372036854775808)::bigint
+        | ((uuid_hash_extended(seed, 0) & 2305843009213693951) + seq)))::uuid;
+COMMENT ON FUNCTION cdc_triggers.event_id(uuid, bigint) IS 'UUID version 7 of one row of a statement, from the statement''s own and the row''s seq.';
+
+CREATE OR REPLACE FUNCTION cdc_triggers.capture_insert() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
+#variable_conflict use_variable
+DECLARE
+    moment timestamptz := clock_timestamp();
+    seed uuid := cdc_triggers.new_event_id();
+BEGIN
+    INSERT INTO cdc_triggers.event_log
+        (bucket, seq, id, table_id, xid, created_at, op, schema_name, table_name, new, session, trace)
+    SELECT cdc_triggers.event_bucket(moment), change.seq, cdc_triggers.event_id(seed, change.seq),
+           TG_ARGV[0]::integer, pg_current_xact_id(), moment, 'INSERT', TG_TABLE_SCHEMA, TG_TABLE_NAME,
+           row_to_json(change.image),
+           nullif(current_setting('hasura.user', true), ''),
+           nullif(current_setting('hasura.tracecontext', true), '')
+      FROM (SELECT nextval('cdc_triggers.event_seq') AS seq, new_row__ AS image
+              FROM new_rows new_row__ OFFSET 0) change;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION cdc_triggers.capture_insert() IS 'AFTER INSERT, once per statement.';
+
+CREATE OR REPLACE FUNCTION cdc_triggers.capture_delete() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
+#variable_conflict use_variable
+DECLARE
+    moment timestamptz := clock_timestamp();
+    seed uuid := cdc_triggers.new_event_id();
+BEGIN
+    INSERT INTO cdc_triggers.event_log
+        (bucket, seq, id, table_id, xid, created_at, op, schema_name, table_name, old, session, trace)
+    SELECT cdc_triggers.event_bucket(moment), change.seq, cdc_triggers.event_id(seed, change.seq),
+           TG_ARGV[0]::integer, pg_current_xact_id(), moment, 'DELETE', TG_TABLE_SCHEMA, TG_TABLE_NAME,
+           row_to_json(change.image),
+           nullif(current_setting('hasura.user', true), ''),
+           nullif(current_setting('hasura.tracecontext', true), '')
+      FROM (SELECT nextval('cdc_triggers.event_seq') AS seq, old_row__ AS image
+              FROM old_rows old_row__ OFFSET 0) change;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION cdc_triggers.capture_delete() IS 'AFTER DELETE, once per statement.';
+
+-- Old and new are paired by their place: AfterTriggerSaveEvent appends to both tuplestores in
+-- lockstep, and neither scan can be parallel or reordered. So a changed key, no key, and a row that
+-- cascades change twice in one statement are all paired exactly. It must stay a FULL JOIN with a
+-- condition that is not strict: else a plan cached for two rows would be a nested loop, and a later
+-- statement of 100,000 rows would take hours. One row needs no pairing, which saves a third.
+CREATE OR REPLACE FUNCTION cdc_triggers.capture_update() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
+#variable_conflict use_variable
+DECLARE
+    moment timestamptz := clock_timestamp();
+    seed uuid := cdc_triggers.new_event_id();
+BEGIN
+    PERFORM FROM old_rows OFFSET 1;
+    IF FOUND THEN
+        INSERT INTO cdc_triggers.event_log
+            (bucket, seq, id, table_id, xid, created_at, op, schema_name, table_name, old, new, session, trace)
+        SELECT cdc_triggers.event_bucket(moment), change.seq, cdc_triggers.event_id(seed, change.seq),
+               TG_ARGV[0]::integer, pg_current_xact_id(), moment, 'UPDATE', TG_TABLE_SCHEMA, TG_TABLE_NAME,
+               row_to_json(change.old_image), row_to_json(change.new_image),
+               nullif(current_setting('hasura.user', true), ''),
+               nullif(current_setting('hasura.tracecontext', true), '')
+          FROM (SELECT nextval('cdc_triggers.event_seq') AS seq, o.image AS old_image, n.image AS new_image
+                  FROM (SELECT row_number() OVER () AS place, old_row__ AS image FROM old_rows old_row__) o
+                  FULL JOIN (SELECT row_number() OVER () AS place, new_row__ AS image FROM new_rows new_row__) n
+                         ON n.place = o.place
+                 WHERE (o.image *<> n.image) IS NOT FALSE OFFSET 0) change;
+    ELSE
+        INSERT INTO cdc_triggers.event_log
+            (bucket, seq, id, table_id, xid, created_at, op, schema_name, table_name, old, new, session, trace)
+        SELECT cdc_triggers.event_bucket(moment), change.seq, cdc_triggers.event_id(seed, change.seq),
+               TG_ARGV[0]::integer, pg_current_xact_id(), moment, 'UPDATE', TG_TABLE_SCHEMA, TG_TABLE_NAME,
+               row_to_json(change.old_image), row_to_json(change.new_image),
+               nullif(current_setting('hasura.user', true), ''),
+               nullif(current_setting('hasura.tracecontext', true), '')
+          FROM (SELECT nextval('cdc_triggers.event_seq') AS seq, old_row__ AS old_image, new_row__ AS new_image
+                  FROM old_rows old_row__, new_rows new_row__
+                 WHERE old_row__ *<> new_row__ OFFSET 0) change;
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION cdc_triggers.capture_update() IS 'AFTER UPDATE, once per statement; rows that did not change are left out.';
+
+-- TG_ARGV[1] says under which name: 'own', or 'root' for a partition of the captured table, or
+-- 'parent' if the captured table is itself a partition: only that one needs a query.
+CREATE OR REPLACE FUNCTION cdc_triggers.capture_row() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
+DECLARE
+    named name[];
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF NOT (OLD *<> NEW) THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    IF TG_ARGV[1] = 'own' THEN
+        named := ARRAY[TG_TABLE_SCHEMA, TG_TABLE_NAME];
+    ELSIF TG_ARGV[1] = 'root' THEN
+        named := parse_ident(pg_partition_root(TG_RELID)::text);
+    ELSE
+        SELECT parse_ident(relid::text) INTO named
+          FROM cdc_triggers.captured_table WHERE id = TG_ARGV[0]::integer;
+    END IF;
+    INSERT INTO cdc_triggers.event_log
+        (bucket, seq, id, table_id, xid, created_at, op, schema_name, table_name, old, new, session, trace,
+         trigger_name)
+    VALUES
+        (cdc_triggers.event_bucket(clock_timestamp()), nextval('cdc_triggers.event_seq'),
+         cdc_triggers.new_event_id(), TG_ARGV[0]::integer, pg_current_xact_id(), clock_timestamp(),
+         TG_OP, named[1], named[2],
+         CASE WHEN TG_OP <> 'INSERT' THEN row_to_json(OLD) END,
+         CASE WHEN TG_OP <> 'DELETE' THEN row_to_json(NEW) END,
+         nullif(current_setting('hasura.user', true), ''),
+         nullif(current_setting('hasura.tracecontext', true), ''),
+         TG_ARGV[2]);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION cdc_triggers.capture_row() IS 'AFTER, once per row: partitioned and inherited tables, replicated rows, tables whose own row triggers may write to them again.';

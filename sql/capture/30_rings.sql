@@ -1,0 +1,20 @@
+-- Retention. A row is kept for at least buckets - 2 periods; then its whole bucket is truncated.
+CREATE OR REPLACE FUNCTION cdc_triggers.ring_bucket_is_stale(ring text, bucket smallint) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    horizon timestamptz;
+BEGIN
+    SELECT clock_timestamp() - (r.buckets - 2) * r.period INTO STRICT horizon
+      FROM cdc_triggers.ring r WHERE r.name = ring_bucket_is_stale.ring;
+    IF ring = 'event_log' THEN
+        RETURN EXISTS (SELECT FROM cdc_triggers.event_log l WHERE l.bucket = ring_bucket_is_stale.bucket)
+           AND NOT EXISTS (SELECT FROM cdc_triggers.event_log l
+                            WHERE l.bucket = ring_bucket_is_stale.bucket AND l.created_at >= horizon);
+    END IF;
+    RETURN EXISTS (SELECT FROM cdc_triggers.attempt a WHERE a.bucket = ring_bucket_is_stale.bucket)
+       AND NOT EXISTS (SELECT FROM cdc_triggers.attempt a
+                        WHERE a.bucket = ring_bucket_is_stale.bucket AND a.started_at >= horizon);
+END
+$$;
+COMMENT ON FUNCTION cdc_triggers.ring_bucket_is_stale(text, smallint) IS 'True if a bucket has rows and all are older than the retention; reads at most the bucket.';
+REVOKE EXECUTE ON FUNCTION cdc_triggers.ring_bucket_is_stale(text, smallint) FROM PUBLIC;

@@ -1,0 +1,1 @@
+INSERT INTO customers (name, email) VALUES (%(name)s, %(email)s) RETURNING id

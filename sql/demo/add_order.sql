@@ -1,0 +1,1 @@
+INSERT INTO orders (customer_id, total) VALUES (%(customer)s, %(total)s) RETURNING id

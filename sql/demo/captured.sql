@@ -1,0 +1,1 @@
+SELECT count(*) FROM cdc_triggers.event_log

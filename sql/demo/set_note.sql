@@ -1,0 +1,1 @@
+UPDATE orders SET note = %(note)s WHERE id = %(order)s RETURNING id

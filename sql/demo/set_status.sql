@@ -1,0 +1,1 @@
+UPDATE orders SET status = %(status)s WHERE id = %(order)s RETURNING id

@@ -1,0 +1,1 @@
+UPDATE orders SET total = %(total)s WHERE id = %(order)s RETURNING id

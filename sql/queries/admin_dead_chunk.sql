@@ -1,0 +1,10 @@
+-- One chunk of a trigger's dead deliveries; walks the unique index by (trigger, event).
+SELECT d.id, d.event_id::text
+FROM cdc_triggers.delivery d
+JOIN cdc_triggers.trigger t ON t.id = d.trigger_id
+WHERE t.name = %(trigger)s AND d.event_id > %(after_id)s::uuid AND d.status = 'dead'
+    AND d.created_at >= coalesce(%(since)s::timestamptz, '-infinity')
+    AND coalesce(d.dead_at, '-infinity') <= %(died_by)s
+ORDER BY d.event_id
+LIMIT %(limit)s
+FOR UPDATE OF d

@@ -1,0 +1,1 @@
+SELECT checksum FROM cdc_triggers.installed WHERE name = 'capture'

@@ -1,0 +1,1 @@
+DELETE FROM cdc_triggers.trigger WHERE id = %(id)s

@@ -1,0 +1,1 @@
+SELECT name, buckets, extract(epoch FROM period)::bigint FROM cdc_triggers.ring ORDER BY name

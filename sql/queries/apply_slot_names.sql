@@ -1,0 +1,1 @@
+SELECT slot_name FROM cdc_triggers.stream

@@ -1,0 +1,1 @@
+SELECT id, relid::oid::bigint, level, key_attnums FROM cdc_triggers.captured_table ORDER BY id

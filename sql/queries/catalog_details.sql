@@ -1,0 +1,25 @@
+-- What planning must know of some tables. The key is the primary key, else the replica identity index.
+SELECT c.oid::bigint,
+       ARRAY(SELECT a.attnum FROM pg_catalog.pg_attribute a
+              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
+       ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
+       ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+              WHERE a.attrelid = c.oid AND a.attgenerated = 'v' AND NOT a.attisdropped ORDER BY a.attnum),
+       coalesce((SELECT i.indkey::smallint[] FROM pg_catalog.pg_index i
+                  WHERE i.indrelid = c.oid AND i.indisvalid
+                    AND (i.indisprimary OR (c.relreplident = 'i' AND i.indisreplident))
+                  ORDER BY i.indisprimary DESC LIMIT 1), '{}'),
+       c.relispartition,
+       EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE c.oid IN (h.inhrelid, h.inhparent)),
+       EXISTS (SELECT FROM pg_catalog.pg_trigger t
+                 JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+                WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+                  AND t.tgtype & 1 = 1 AND t.tgtype & 66 = 0
+                  AND p.pronamespace IS DISTINCT FROM pg_catalog.to_regnamespace('cdc_triggers')),
+       pg_catalog.pg_has_role(c.relowner, 'USAGE'),
+       pg_catalog.has_table_privilege(c.oid, 'TRIGGER')
+           AND NOT EXISTS (SELECT FROM pg_catalog.pg_partition_tree(c.oid) p
+                            WHERE NOT pg_catalog.has_table_privilege(p.relid, 'TRIGGER'))
+  FROM pg_catalog.pg_class c
+ WHERE c.oid = ANY (%(oids)s::oid[])

@@ -1,0 +1,104 @@
+"""Fixtures of the whole suite: real servers, a fresh database per test, private servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import hypothesis
+import pytest
+from support import databases
+from support import servers as servers_module
+from support.servers import NAMES, MissingError, Pool, Server, missing
+
+if TYPE_CHECKING:
+    from support.databases import Database
+
+MakeServer = Callable[..., Server]
+
+# The same examples in every run, and none fails because the machine was busy.
+hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("same")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--servers",
+        default="",
+        help="comma separated, of 18, 16, system: run every test with a database on these",
+    )
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "server" not in metafunc.fixturenames:
+        return
+    option = str(metafunc.config.getoption("--servers"))
+    marker = metafunc.definition.get_closest_marker("servers")
+    names = tuple(option.split(",")) if option else marker.args if marker else ("18",)
+    if unknown := set(names) - set(NAMES):
+        raise pytest.UsageError(f"unknown servers {sorted(unknown)}: choose from {NAMES}")
+    metafunc.parametrize("server", names, indirect=True, ids=[f"pg-{name}" for name in names])
+
+
+@pytest.fixture(scope="session")
+def server_pool() -> Iterator[Pool]:
+    pool = Pool()
+    yield pool
+    pool.destroy()
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest, server_pool: Pool) -> Server:
+    """A server shared by this process's tests. Do not stop it: `own_server` is for that."""
+    try:
+        return server_pool.get(request.param)
+    except MissingError as error:
+        raise missing(error) from error
+
+
+@pytest.fixture
+def wal2json(server: Server) -> Server:
+    """The same as `server`; skips the test if that server has no wal2json."""
+    if not server.has_wal2json:
+        package = f"postgresql-{server.version}-wal2json"
+        raise missing(MissingError(f"server {server.name} has no wal2json: install {package}"))
+    return server
+
+
+@pytest.fixture
+def database(server: Server) -> Iterator[Database]:
+    fresh = databases.create(server)
+    yield fresh
+    fresh.drop()
+
+
+@pytest.fixture
+def make_server() -> Iterator[MakeServer]:
+    """`make_server("18", wal_level="replica", …)`: private servers, destroyed after the test."""
+    made: list[Server] = []
+
+    def make(name: str = "18", **settings: str) -> Server:
+        try:
+            made.append(servers_module.create(name, settings))
+        except MissingError as error:
+            raise missing(error) from error
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.destroy()
+
+
+@pytest.fixture
+def own_server(make_server: MakeServer) -> Server:
+    """A PostgreSQL 18 that only this test uses: stop it, kill it, change it at will."""
+    return make_server("18")
+
+
+@pytest.fixture
+def own_database(own_server: Server) -> Iterator[Database]:
+    """A database of `own_server`; it goes away with the server."""
+    fresh = databases.create(own_server)
+    yield fresh
+    for connection in fresh.connections:
+        connection.close()

@@ -1,0 +1,89 @@
+"""Apply remembers each slot that it makes; doctor tells of idle ones, uninstall drops them all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg2
+import pytest
+from support.applying import EVERYTHING, apply
+from support.specs import trigger
+
+from cdc_triggers.core.finding import Finding, Level
+from cdc_triggers.errors import DatabaseError
+from cdc_triggers.postgres.capture import Installer
+from cdc_triggers.postgres.connect import translate
+from cdc_triggers.postgres.doctor import Wanted, examine
+
+if TYPE_CHECKING:
+    from support.databases import Database
+
+ORDERS = "CREATE TABLE orders (id int PRIMARY KEY)"
+
+
+def installer(connection: Any, slot: str) -> Installer:
+    return Installer(connection, slot=slot, pause=lambda _: None, lock_timeout_ms=50)
+
+
+def others(database: Database, slot: str, role: str | None = None) -> list[Finding]:
+    dsn = database.dsn if role is None else database.dsn_as(role)
+    return [f for f in examine(dsn, Wanted(slot=slot)) if f.what == "other slot"]
+
+
+@pytest.mark.servers("18", "16")
+def test_uninstall_drops_every_slot_that_apply_has_made(database: Database) -> None:
+    database.execute(ORDERS)
+    before = database.execute(EVERYTHING)
+    it = database.connect()
+    for slot in (database.slot, f"{database.slot}_2"):
+        one = installer(it, slot)
+        assert one.apply(one.plan([trigger()], {})).slot_created
+    installer(it, "another").uninstall()
+    assert database.execute(EVERYTHING) == before
+
+
+def test_a_slot_that_was_not_made_after_all_is_not_remembered(database: Database) -> None:
+    database.execute(ORDERS)
+    it, writer = database.connect(), database.connect().cursor()
+    apply(database, it, trigger())
+    writer.execute("BEGIN")
+    writer.execute("INSERT INTO orders VALUES (1)")
+    second = installer(it, f"{database.slot}_2")
+    with pytest.raises(DatabaseError, match="in the way"):
+        second.apply(second.plan([trigger()], {}))
+    writer.execute("ROLLBACK")
+    recorded = "SELECT slot_name FROM cdc_triggers.stream ORDER BY 1"
+    assert database.execute(recorded) == [(database.slot,)]
+    second.apply(second.plan([trigger()], {}))
+    assert database.execute(recorded) == [(database.slot,), (f"{database.slot}_2",)]
+
+
+def test_doctor_warns_of_another_slot_of_ours_that_nobody_reads(database: Database) -> None:
+    it, second = database.connect(), f"{database.slot}_2"
+    for slot in (database.slot, second):
+        one = installer(it, slot)
+        one.apply(one.plan([], {}))
+    foreign = f"{database.slot}_theirs"
+    database.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", foreign)
+    (finding,) = others(database, database.slot)
+    assert finding.level is Level.WARNING
+    assert f"{second} is ours, and nobody reads it: " in finding.detail
+    assert "of WAL held" in finding.detail
+    assert f"pg_drop_replication_slot('{second}')" in finding.fix
+    assert others(database, database.slot, database.role()) == []
+    database.execute("SELECT pg_drop_replication_slot(%s)", second)
+    assert others(database, database.slot) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT FROM cdc_triggers.trigger",
+        "CREATE TABLE cdc_triggers.t ()",
+        "SELECT cdc_triggers.invoke('t', '1'::json)",
+    ],
+)
+def test_before_the_first_apply_the_remedy_is_to_apply(database: Database, statement: str) -> None:
+    with pytest.raises(psycopg2.Error) as caught:
+        database.execute(statement)
+    assert "run `cdc-triggers apply`" in translate(caught.value).hint

@@ -1,0 +1,133 @@
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from support.operated import Shop, make_shop, open_admin
+
+from cdc_triggers.errors import NotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from support.databases import Database
+
+    from cdc_triggers.app.admin import Administration
+
+
+@pytest.fixture
+def shop(database: Database) -> Shop:
+    return make_shop(database)
+
+
+@pytest.fixture
+def admin(shop: Shop) -> Iterator[Administration]:
+    with open_admin(shop.database.dsn) as administration:
+        yield administration
+
+
+def test_a_redelivered_dead_delivery_is_due_at_once_with_its_id_and_no_tries(
+    shop: Shop, admin: Administration
+) -> None:
+    event_id = shop.event()
+    shop.owe(event_id, shop.trigger("orders"), "dead")
+    assert admin.redeliver([event_id], dry_run=True) == (1, 0)
+    assert shop.delivery(event_id)["status"] == "dead"
+    assert admin.redeliver([event_id.upper(), event_id], dry_run=False) == (1, 0)
+    row = shop.delivery(event_id)
+    assert (row["status"], row["reason"], row["tries"]) == ("parked", "redelivered", 0)
+    assert (row["claimed_until"], row["claimed_by"], row["dead_at"]) == (None, None, None)
+    assert datetime.fromisoformat(row["due_at"]) <= datetime.now(UTC)
+    assert admin.redeliver([event_id], dry_run=False) == (0, 1)
+
+
+def test_a_redelivered_delivered_event_is_owed_again_as_a_copy(
+    shop: Shop, admin: Administration
+) -> None:
+    event_id = shop.event(new='{"id":1,"total":1.10}')
+    shop.deliver(event_id, shop.trigger("orders"))
+    assert admin.redeliver([event_id], dry_run=True) == (1, 0)
+    assert admin.redeliver([event_id], dry_run=False) == (1, 0)
+    row = shop.delivery(event_id)
+    assert (row["status"], row["key"], row["commit_lsn"]) == ("parked", None, "0/ABC")
+    assert admin.event(event_id).event.new == '{"id":1,"total":1.10}'
+
+
+def test_only_the_failed_trigger_of_an_event_gets_it_again(
+    shop: Shop, admin: Administration
+) -> None:
+    good, bad = shop.trigger("good"), shop.trigger("bad")
+    event_id = shop.event()
+    shop.deliver(event_id, good, "good")
+    shop.owe(event_id, bad, "dead", "bad")
+    assert admin.redeliver([event_id], dry_run=False) == (1, 0)
+    assert shop.delivery(event_id)["trigger_name"] == "bad"
+
+
+def test_mass_redelivery_goes_in_chunks_and_leaves_other_triggers_alone(
+    shop: Shop, admin: Administration
+) -> None:
+    orders, other = shop.trigger("orders"), shop.trigger("other")
+    for _ in range(7):
+        shop.owe(shop.event(), orders, "dead")
+    shop.owe(shop.event(7200), orders, "dead")
+    shop.owe(shop.event(), other, "dead", "other")
+    since = datetime.now(UTC) - timedelta(hours=1)
+    assert admin.redeliver_dead("orders", since, dry_run=True, chunk=2).redelivered == 7
+    assert admin.redeliver_dead("orders", since, dry_run=False, chunk=2).redelivered == 7
+    assert admin.redeliver_dead("orders", None, dry_run=False, chunk=2).redelivered == 1
+    assert shop.run("SELECT trigger_name FROM cdc_triggers.delivery WHERE status = 'dead'") == [
+        ("other",)
+    ]
+
+
+def test_redelivered_events_of_one_key_keep_their_order_and_do_not_cut_in(
+    shop: Shop, admin: Administration
+) -> None:
+    orders = shop.trigger("orders")
+    shop.settle_until(60)
+    before, parked, behind, last = (shop.event(age) for age in (40, 30, 20, 10))
+    for place, event_id in enumerate((before, parked, behind, last)):
+        status = "parked" if event_id == parked else "dead"
+        shop.owe(event_id, orders, status, place=place)
+    assert admin.redeliver_dead("orders", None, dry_run=False, chunk=2).redelivered == 3
+    alone = shop.delivery(before)
+    assert (alone["key"], alone["due_at"] is None) == (None, False)
+    for event_id in (behind, last):
+        follower = shop.delivery(event_id)
+        assert (follower["key"], follower["due_at"]) == ("[1]", None)
+
+
+def test_the_first_of_several_redelivered_events_of_a_key_is_due_the_others_follow(
+    shop: Shop, admin: Administration
+) -> None:
+    orders = shop.trigger("orders")
+    events = [shop.event(age) for age in (30, 20, 10)]
+    for place, event_id in enumerate(events):
+        shop.owe(event_id, orders, "dead", place=place)
+    assert admin.redeliver_dead("orders", None, dry_run=False).redelivered == 3
+    rows = [shop.delivery(event_id) for event_id in events]
+    assert [row["due_at"] is not None for row in rows] == [True, False, False]
+    assert {row["key"] for row in rows} == {"[1]"}
+
+
+def test_ids_are_all_checked_before_the_first_is_redelivered(
+    shop: Shop, admin: Administration
+) -> None:
+    dead = shop.event(40)
+    shop.owe(dead, shop.trigger("orders"), "dead")
+    archived = shop.event(30)
+    shop.owe(archived, 999, "dead", "gone")
+    pending = shop.event()
+    shop.settle_until(20)
+    with pytest.raises(UsageError, match="not an event id"):
+        admin.redeliver([dead, "12"], dry_run=False)
+    with pytest.raises(NotFoundError, match="no event"):
+        admin.redeliver([dead, str(uuid.uuid4())], dry_run=False)
+    with pytest.raises(NotFoundError, match="archived: its trigger gone was dropped"):
+        admin.redeliver([dead, archived], dry_run=False)
+    with pytest.raises(UsageError, match="never delivered"):
+        admin.redeliver([dead, pending], dry_run=False)
+    assert shop.delivery(dead)["status"] == "dead"

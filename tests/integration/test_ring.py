@@ -1,0 +1,72 @@
+"""Retention truncates what is too old, never what is young, and never waits long."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cdc_triggers.postgres.capture import Installer
+from cdc_triggers.postgres.ring import truncate_oldest
+
+if TYPE_CHECKING:
+    from support.databases import Database
+
+pytestmark = pytest.mark.servers("18", "16")
+
+
+def run(connection: Any, statement: str, *args: object) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, args or None)
+        return [] if cursor.description is None else cursor.fetchall()
+
+
+def apply(database: Database, connection: Any) -> None:
+    it = Installer(connection, slot=database.slot)
+    it.apply(it.plan([], {}))
+
+
+OLD_EVENT = """
+INSERT INTO cdc_triggers.event_log
+    (bucket, seq, id, table_id, xid, created_at, op, schema_name, table_name)
+SELECT cdc_triggers.event_bucket(at), 1, gen_random_uuid(), 1, '1', at, 'INSERT', 'public', 'orders'
+  FROM (SELECT clock_timestamp() - %s::interval AS at) moment"""
+
+AGES = """
+SELECT (extract(epoch FROM now() - created_at) / 86400)::int
+  FROM cdc_triggers.event_log ORDER BY 1"""
+
+
+def test_only_a_bucket_in_which_everything_is_older_than_retention_is_truncated(
+    database: Database,
+) -> None:
+    it = database.connect()
+    apply(database, it)
+    for days in (0, 1, 2, 5, 5.9, 7):
+        run(it, OLD_EVENT, f"{days} days")
+    truncated = truncate_oldest(it, 100)
+    assert len(truncated) == 1
+    assert run(it, AGES) == [(days,) for days in (0, 1, 2, 5, 6)]
+    assert truncate_oldest(it, 100) == ()
+
+
+def test_a_bucket_with_one_young_row_is_kept_and_the_current_one_always(database: Database) -> None:
+    it = database.connect()
+    apply(database, it)
+    for days in (7, 15, 8, 9):  # 8 and 9 days ago: the places of today and of yesterday
+        run(it, OLD_EVENT, f"{days} days")
+    young = "UPDATE cdc_triggers.event_log SET created_at = now() WHERE created_at > now() - %s"
+    run(it, young, timedelta(days=7.5))
+    assert truncate_oldest(it, 100) == ()
+
+
+def test_a_bucket_in_use_is_left_for_later_and_holds_nobody_up(database: Database) -> None:
+    it, other = database.connect(), database.connect()
+    apply(database, it)
+    run(it, OLD_EVENT, "7 days")
+    run(other, "BEGIN")
+    run(other, "SELECT count(*) FROM cdc_triggers.event_log")
+    assert truncate_oldest(it, 50) == ()
+    run(other, "ROLLBACK")
+    assert len(truncate_oldest(it, 50)) == 1
