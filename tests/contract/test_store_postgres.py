@@ -1,0 +1,89 @@
+"""What `PostgresStore` promises where memory has nothing to compare: slots, locks, visibility."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.stores import attempt, batch, claim, event_id, park
+
+from cdc_triggers.errors import SlotError
+
+if TYPE_CHECKING:
+    from support.stores import PostgresWorld
+
+
+def test_a_missing_slot_is_refused_with_the_remedy(postgres_world: PostgresWorld) -> None:
+    store = postgres_world.store("nowhere")
+    assert store.take_lease(10.0) == 0
+    with pytest.raises(SlotError, match="'nowhere' is missing") as caught:
+        store.load_start("pgoutput")
+    assert "cdc-triggers apply" in caught.value.hint
+
+
+def test_streams_of_two_slots_do_not_shut_each_other_out(postgres_world: PostgresWorld) -> None:
+    assert postgres_world.store("one").take_lease(10.0) == 0
+    assert postgres_world.store("two").take_lease(10.0) == 0
+
+
+def test_a_trigger_that_another_session_has_locked_is_not_claimed_and_not_waited_for(
+    postgres_world: PostgresWorld,
+) -> None:
+    store = postgres_world.leader()
+    store.write(batch([park(postgres_world, 1)]))
+    other = postgres_world.database.connect()
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("UPDATE cdc_triggers.trigger SET updated_at = now() WHERE id = 1")
+        rows, next_due_s = store.claim(1, 10, 1_000)
+        assert (list(rows), next_due_s is not None) == ([], True)
+        cursor.execute("ROLLBACK")
+    assert claim(store) == [1]
+
+
+def test_triggers_are_not_loaded_before_the_transaction_asked_for_can_be_seen(
+    postgres_world: PostgresWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = postgres_world.leader()
+    other = postgres_world.database.connect()
+    with other.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("UPDATE cdc_triggers.trigger SET paused = true WHERE id = 1")
+        cursor.execute("SELECT pg_current_xact_id()::text::bigint & 4294967295")
+        ((xid,),) = cursor.fetchall()
+        waits: list[float] = []
+
+        def commit_at_the_third(seconds: float) -> None:
+            waits.append(seconds)
+            if len(waits) == 3:
+                cursor.execute("COMMIT")
+
+        monkeypatch.setattr("cdc_triggers.postgres.store.time.sleep", commit_at_the_third)
+        first, _ = store.load_triggers(xid)
+    assert (first.paused, len(waits)) == (True, 3)
+    assert len(store.load_triggers(xid)) == 2
+
+
+def test_a_bucket_past_its_retention_is_truncated_and_its_name_returned(
+    postgres_world: PostgresWorld,
+) -> None:
+    store = postgres_world.leader()
+    store.write(batch(attempts=[attempt(postgres_world, 1)]))
+    postgres_world.run(
+        "UPDATE cdc_triggers.attempt SET started_at = now() - interval '7 days',"
+        " bucket = cdc_triggers.attempt_bucket(now() - interval '7 days')"
+    )
+    store.write(batch(attempts=[attempt(postgres_world, 2)]))
+    (name,) = store.turn_rings()
+    assert name.startswith("attempt")
+    assert [found for found, _, _ in postgres_world.attempts()] == [event_id(2)]
+    assert list(store.turn_rings()) == []
+
+
+def test_the_stream_row_says_how_far_it_is(postgres_world: PostgresWorld) -> None:
+    store = postgres_world.leader()
+    store.write(batch(delivered=5))
+    assert postgres_world.run(
+        "SELECT received_lsn::text, settled_lsn::text, confirmed_lsn::text, delivered, generation,"
+        " extract(epoch FROM oldest_unsettled_at)::int, settled_at FROM cdc_triggers.stream"
+    ) == [("0/1E", "0/14", "0/A", 5, 1, 1_700_000_000, None)]
