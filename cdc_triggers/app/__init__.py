@@ -1,1 +1,1 @@
-
+"""The application: runs what the core decides, through the ports."""

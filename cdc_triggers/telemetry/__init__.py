@@ -1,1 +1,1 @@
-
+"""Where facts go, and the clocks."""

@@ -1,0 +1,368 @@
+"""One stream's time as the leader of its slot: runs what the engine decides, until it ends.
+
+One event loop; blocking SQL goes to the one thread of `Worker`. The engine is never entered twice:
+everything here that touches it runs on the loop, without an await in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import deque
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cdc_triggers.core.attempt import Failure
+from cdc_triggers.core.attempt_log import Times
+from cdc_triggers.core.records import Batch
+from cdc_triggers.errors import ConnectionLostError, FencedError
+
+if TYPE_CHECKING:
+    from cdc_triggers.app.requests import RequestFactory
+    from cdc_triggers.app.worker import Worker
+    from cdc_triggers.core.attempt import Outcome
+    from cdc_triggers.core.delivery import Delivery
+    from cdc_triggers.core.engine import Engine
+    from cdc_triggers.core.lsn import Lsn
+    from cdc_triggers.core.messages import Message
+    from cdc_triggers.ports import ChangeSource, Clock, Sender, Store, Telemetry
+
+READ_MESSAGES = 256
+SLICE_MESSAGES = 1_024
+"""Messages taken in one turn of the loop: about 10 ms, then sends and answers get theirs."""
+
+TICK_S = 0.1
+GATHER_S = 0.2
+"""Attempts are recorded this often at least; parks and results of parked ones at once."""
+
+GATHER_RECORDS = 1_000
+CONFIRM_S = 0.2
+PING_S = 10.0
+SILENCE_S = 30.0
+RING_S = 3600.0
+CLAIM_BYTES = 8 * 1024 * 1024
+
+
+class Adapters(NamedTuple):
+    """What a tenure works with."""
+
+    source: ChangeSource
+    store: Store
+    worker: Worker
+    sender: Sender
+    requests: RequestFactory
+    clock: Clock
+    telemetry: Telemetry
+
+
+class Tenure:
+    """Leads from `run` until it is told to stop, or an error ends it.
+
+    Args:
+        lease_s: without a successful write for so long, nothing is sent any more.
+    """
+
+    def __init__(self, engine: Engine, adapters: Adapters, lease_s: float) -> None:
+        self._engine = engine
+        self._a = adapters
+        self._lease_s = lease_s
+        self._now = adapters.clock.monotonic
+        self._pending: deque[tuple[Lsn, Message]] = deque()
+        self._sends: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._outbox_filled = asyncio.Event()
+        self._writing = asyncio.Lock()
+        self._reading = False
+        self._slice_due = False
+        self._reloading = False
+        self._stopping = False
+        self._lease_until = self._now() + lease_s
+        self._heard_at = self._now()
+        self._confirmed_at = 0.0
+        self._rings_at = self._now()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Stream until `stop` is set; then return with everything still open, for `drain`.
+
+        Raises:
+            ConnectionLostError, FencedError, DecodeError, DatabaseError: the tenure is over.
+        """
+        self._watch()
+        self._spawn(self._write_loop())
+        self._spawn(self._tick_loop())
+        self._read()
+        stopped = asyncio.ensure_future(stop.wait())
+        try:
+            first: set[asyncio.Future[Any]] = {stopped, self._failed}
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            if self._failed.done():
+                self._failed.result()
+        finally:
+            stopped.cancel()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Stop reading, let attempts in flight finish, write the rest down, confirm."""
+        self._stopping = True
+        self._unwatch()
+        self._engine.park_queued(self._now())
+        self._outbox_filled.set()
+        if self._sends:
+            await asyncio.wait(set(self._sends), timeout=timeout_s)
+        unfinished = self._engine.in_flight()
+        await self._cancel(self._sends)
+        for delivery in unfinished:
+            self._engine.abandon(delivery, self._now())
+        await self._write()
+        while len(self._engine.unwritten):
+            await self._write()
+        self._confirm()
+        self._a.telemetry.fact("info", "stream.drained", parked=len(unfinished))
+
+    async def close(self) -> None:
+        """Stop everything at once; what was not written is delivered again."""
+        self._stopping = True
+        self._unwatch()
+        await self._cancel(self._sends)
+        await self._cancel(self._tasks)
+        if self._failed.done() and not self._failed.cancelled():
+            self._failed.exception()  # taken note of: whoever closes knows why
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def _read(self) -> None:
+        """Take messages while the engine will have them, a slice at a time."""
+        self._slice_due = False
+        if self._stopping or self._failed.done():
+            return
+        try:
+            taken = self._take_slice()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it ends the tenure
+            self._fail(error)
+            return
+        self._dispatch()
+        if not self._engine.can_receive:
+            self._unwatch()
+        elif taken >= SLICE_MESSAGES:
+            self._slice_due = True
+            asyncio.get_running_loop().call_soon(self._read)
+        else:
+            self._watch()
+
+    def _take_slice(self) -> int:
+        engine, source, pending = self._engine, self._a.source, self._pending
+        now = self._now()
+        taken = 0
+        while taken < SLICE_MESSAGES and engine.can_receive:
+            if not pending:
+                pending.extend(source.read(READ_MESSAGES))
+                self._heard_at = now
+                if not pending:
+                    engine.idle(source.server_lsn())
+                if source.reply_due():
+                    self._confirm()
+                if not pending:
+                    break
+            if not engine.receive(pending[0][1], now):
+                break
+            pending.popleft()
+            taken += 1
+        if engine.reload_wanted and not self._reloading:
+            self._reloading = True
+            self._spawn(self._reload())
+        return taken
+
+    async def _reload(self) -> None:
+        rows = await self._a.worker.run(self._a.store.load_triggers, self._engine.xid)
+        self._reloading = False
+        self._engine.set_triggers(rows, self._now())
+        self._a.telemetry.fact("info", "triggers.loaded", triggers=len(rows))
+        self._after_change()
+
+    def _watch(self) -> None:
+        if not self._reading and not self._stopping:
+            self._reading = True
+            asyncio.get_running_loop().add_reader(self._a.source.fileno(), self._read)
+
+    def _unwatch(self) -> None:
+        if self._reading:
+            self._reading = False
+            asyncio.get_running_loop().remove_reader(self._a.source.fileno())
+
+    def _resume(self) -> None:
+        """Read on if reading had stopped for the engine's sake."""
+        if not self._reading and not self._slice_due and self._engine.can_receive:
+            self._slice_due = True
+            asyncio.get_running_loop().call_soon(self._read)
+
+    # -- sending --------------------------------------------------------------------------------
+
+    def _next(self) -> Delivery | None:
+        now = self._now()
+        if self._stopping or now > self._lease_until:
+            return None
+        return self._engine.take(now)
+
+    def _dispatch(self) -> None:
+        """Start an attempt for everything that may go now."""
+        while (delivery := self._next()) is not None:
+            task = asyncio.ensure_future(self._deliver(delivery))
+            self._sends.add(task)
+            task.add_done_callback(self._sent)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._sends.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    async def _deliver(self, delivery: Delivery | None) -> None:
+        """Make attempts, one after the other, for as long as there are any to make."""
+        while delivery is not None:
+            outcome = await self._attempt(delivery)
+            times = Times(self._now(), self._a.clock.now(), random.random())  # noqa: S311 - jitter
+            self._engine.finished(delivery, outcome, times)
+            self._outbox_filled.set()
+            self._resume()
+            delivery = self._next()
+        self._dispatch()
+
+    async def _attempt(self, delivery: Delivery) -> Outcome:
+        engine = self._engine
+        request = self._a.requests.build(
+            engine.spec(delivery), delivery.event, engine.body(delivery)
+        )
+        if isinstance(request, Failure):
+            return request
+        (outcome,) = await self._a.sender.send((request,))
+        return outcome
+
+    # -- writing --------------------------------------------------------------------------------
+
+    async def _write_loop(self) -> None:
+        """Write what gathers: at once if somebody waits for it, else a few times a second."""
+        while True:
+            timeout = max(0.0, self._lease_until - self._lease_s * 0.6 - self._now())
+            # not wait_for: in Python 3.11 it can swallow a cancellation that comes with the event
+            with contextlib.suppress(TimeoutError):  # nothing to write but the heartbeat
+                async with asyncio.timeout(timeout):
+                    await self._outbox_filled.wait()
+            if self._outbox_filled.is_set():
+                await self._gather()
+            await self._write()
+
+    async def _gather(self) -> None:
+        until = self._now() + GATHER_S
+        while self._now() < until and not self._stopping:
+            unwritten = self._engine.unwritten
+            if unwritten.urgent or len(unwritten) >= GATHER_RECORDS:
+                return
+            await asyncio.sleep(GATHER_S / 20)
+
+    async def _write(self) -> None:
+        async with self._writing:
+            await self._write_outbox()
+
+    async def _write_outbox(self) -> None:
+        self._outbox_filled.clear()
+        outbox = self._engine.take_outbox()
+        progress = self._engine.progress(self._a.clock.now() - self._now())
+        batch = Batch(
+            tuple(outbox.attempts), tuple(outbox.parks), tuple(outbox.resolutions), progress
+        )
+        started = self._now()
+        result = await self._a.worker.run(self._a.store.write, batch)
+        self._lease_until = started + self._lease_s
+        self._engine.written(outbox, result, self._now())
+        if len(self._engine.unwritten):
+            self._outbox_filled.set()
+        self._confirm_soon()
+        self._after_change()
+
+    def _confirm_soon(self) -> None:
+        ledger, now = self._engine.ledger, self._now()
+        if ledger.settled > ledger.confirmed and now - self._confirmed_at >= CONFIRM_S:
+            self._confirm()
+
+    def _confirm(self) -> None:
+        now = self._now()
+        ledger = self._engine.ledger
+        confirmed = ledger.confirm()
+        self._a.source.confirm(ledger.received, confirmed, ping=now - self._heard_at > PING_S)
+        self._confirmed_at = now
+
+    def _after_change(self) -> None:
+        self._feed()
+        self._dispatch()
+        self._resume()
+
+    # -- feeding and time -----------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        if self._stopping:
+            return
+        for trigger_id, limit in self._engine.claims_due(self._now()):
+            self._spawn(self._claim(trigger_id, limit))
+
+    async def _claim(self, trigger_id: int, limit: int) -> None:
+        store, worker = self._a.store, self._a.worker
+        rows, next_due_s = await worker.run(store.claim, trigger_id, limit, CLAIM_BYTES)
+        if self._engine.claimed(trigger_id, rows, next_due_s, self._now()):
+            keys = await worker.run(store.remaining, trigger_id)
+            self._engine.remaining(trigger_id, keys)
+        if len(self._engine.unwritten):
+            self._outbox_filled.set()
+        self._after_change()
+
+    async def _tick_loop(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_S)
+            now = self._now()
+            self._engine.tick(now)
+            if len(self._engine.unwritten):
+                self._outbox_filled.set()
+            self._check_health(now)
+            self._confirm_soon()
+            if now - self._confirmed_at >= min(PING_S, SILENCE_S) / 2:
+                self._confirm()
+            self._after_change()
+            if now >= self._rings_at:
+                self._rings_at = now + RING_S
+                self._spawn(self._turn_rings())
+
+    def _check_health(self, now: float) -> None:
+        if now > self._lease_until:
+            raise FencedError(
+                f"nothing could be written for {self._lease_s:g} s: the lease has run out",
+                hint="look at the load of PostgreSQL and at the network between",
+            )
+        if not self._reading:
+            self._heard_at = now
+        elif now - self._heard_at > SILENCE_S:
+            raise ConnectionLostError(f"the server has been silent for {SILENCE_S:g} s")
+
+    async def _turn_rings(self) -> None:
+        turned = await self._a.worker.run(self._a.store.turn_rings)
+        for name in turned:
+            self._a.telemetry.fact("info", "ring.truncated", partition=name)
+
+    # -- tasks ----------------------------------------------------------------------------------
+
+    def _spawn(self, work: object) -> None:
+        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+        self._tasks.append(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.remove(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        if not self._failed.done():
+            self._failed.set_exception(error)
+
+    async def _cancel(self, tasks: set[asyncio.Task[None]] | list[asyncio.Task[None]]) -> None:
+        waiting = list(tasks)
+        for task in waiting:
+            task.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
