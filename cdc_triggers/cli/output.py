@@ -1,0 +1,156 @@
+"""stdout carries data, stderr speaks to people. Tables and colours only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+_COLOURS = {
+    "dead": "red",
+    "parked": "yellow",
+    "paused": "yellow",
+    "pending": "cyan",
+    "delivered": "green",
+    "archived": "dim",
+    "unmatched": "dim",
+}
+_BINARY_UNIT = 1024
+
+
+def say(message: str) -> None:
+    """Tell the person at the terminal something that is not data."""
+    typer.echo(message, err=True)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on stdout: named tuples as objects, times as ISO 8601 in UTC."""
+    options = orjson.OPT_INDENT_2 | orjson.OPT_PASSTHROUGH_DATETIME
+    typer.echo(orjson.dumps(value, default=_encode, option=options))
+
+
+def raw_json(text: str | None) -> orjson.Fragment | None:
+    """JSON text that goes into a document as it is, so that numbers keep their digits."""
+    return None if text is None else orjson.Fragment(text)
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A table on a terminal; else aligned columns, two spaces apart, heads in the first line."""
+    cells = [[show(cell) for cell in row] for row in rows]
+    if sys.stdout.isatty():
+        _draw_table(heads, cells)
+        return
+    lines = [[head.upper() for head in heads], *cells]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(heads))]
+    for line in lines:
+        padded = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
+        typer.echo("  ".join(padded).rstrip())
+
+
+def _draw_table(heads: Sequence[str], cells: Iterable[Sequence[str]]) -> None:
+    from rich.box import SIMPLE  # noqa: PLC0415 - slow to load, and only a terminal needs it
+    from rich.console import Console  # noqa: PLC0415 - as above
+    from rich.table import Table  # noqa: PLC0415 - as above
+    from rich.text import Text  # noqa: PLC0415 - as above
+
+    table = Table(box=SIMPLE, header_style="bold")
+    for place, head in enumerate(heads):
+        # The first column is what one copies: an id, a name.
+        table.add_column(head, overflow="fold", no_wrap=place == 0)
+    for row in cells:
+        table.add_row(*(Text(cell, style=_COLOURS.get(cell, "")) for cell in row))
+    Console().print(table)
+
+
+def print_fields(fields: Iterable[tuple[str, object]]) -> None:
+    """Names and values below each other, values aligned."""
+    pairs = [(name, show(value)) for name, value in fields]
+    width = max((len(name) for name, _ in pairs), default=0) + 1
+    for name, value in pairs:
+        head = typer.style(f"{name}:".ljust(width), bold=True)
+        typer.echo(f"{head} {value}".rstrip())
+
+
+def show(value: object) -> str:
+    """One value on one line; control characters, which an endpoint may send, escaped."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return iso(value)
+    return "".join(_visible(character) for character in str(value))
+
+
+def iso(at: datetime) -> str:
+    """A time as in the body of a request: UTC, microseconds, `Z`."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def show_bytes(count: int | None) -> str:
+    """A size for people: `1.5 MiB`."""
+    if count is None:
+        return "-"
+    size, units = float(count), iter(("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"))
+    unit = next(units)
+    while abs(size) >= _BINARY_UNIT:
+        size, unit = size / _BINARY_UNIT, next(units)
+    return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def show_age(seconds: float | None) -> str:
+    """A duration for people, two units at most: `3m 12s`."""
+    if seconds is None:
+        return "-"
+    left = max(0, round(seconds))
+    parts: list[str] = []
+    for unit, length in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, left = divmod(left, length)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count}{unit}")
+    return " ".join(parts[:2])
+
+
+def pretty_json(text: str | None) -> str:
+    """JSON text indented for people, numbers digit by digit; odd text stays as it is."""
+    if text is None:
+        return "-"
+    try:
+        value = json.loads(text, parse_int=_Number, parse_float=_Number)
+        pretty = orjson.dumps(value, default=_encode, option=orjson.OPT_INDENT_2).decode()
+    except (ValueError, TypeError, RecursionError):
+        pretty = text
+    return "".join(c if c == "\n" else _visible(c) for c in pretty)
+
+
+class _Number:
+    """A JSON number that is only passed on."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
+def _visible(character: str) -> str:
+    return character if character.isprintable() else ascii(character)[1:-1]
+
+
+def _encode(value: Any) -> Any:
+    """What orjson does not know.
+
+    Raises:
+        TypeError: we do not know it either.
+    """
+    if isinstance(value, _Number):
+        return orjson.Fragment(value.text)
+    if isinstance(value, datetime):
+        return iso(value)
+    if hasattr(value, "_asdict"):
+        return value._asdict()
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,95 @@
+"""`cdc-triggers status`: is it running, how far behind, what is stuck."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from cdc_triggers import settings
+from cdc_triggers.cli import output
+from cdc_triggers.cli.options import (
+    DEFAULT_SLOT,
+    Dsn,
+    Json,
+    Slot,
+)
+from cdc_triggers.wiring import operating
+
+if TYPE_CHECKING:
+    from cdc_triggers.core.views import SlotStatus, Status, StreamStatus
+
+
+def status(*, slot: Slot = DEFAULT_SLOT, dsn: Dsn = None, as_json: Json = False) -> None:
+    """Show the slot, the stream, and what each trigger has parked, dead and delivered."""
+    with operating.open_admin(settings.dsn(dsn)) as admin:
+        found = admin.status(slot)
+    if as_json:
+        output.print_json(found)
+    else:
+        _print_status(found, slot)
+
+
+def _print_status(found: Status, slot: str) -> None:
+    if found.slot is None:
+        output.say(f"there is no replication slot {slot!r}: run `cdc-triggers apply`")
+    else:
+        _print_slot(found.slot)
+    if found.stream is None:
+        output.say("no stream has used this slot yet: run `cdc-triggers stream`")
+    else:
+        _print_stream(found.stream)
+    typer.echo("")
+    output.print_table(
+        ("trigger", "state", "parked", "dead", "delivered", "oldest unsettled", "last error"),
+        (
+            (
+                t.name,
+                "paused" if t.paused else "active",
+                t.parked,
+                t.dead,
+                t.delivered,
+                output.show_age(t.oldest_unsettled_age_s),
+                t.last_error,
+            )
+            for t in found.triggers
+        ),
+    )
+    if found.archived:
+        output.say(f"{found.archived} archived deliveries of dropped triggers are kept")
+
+
+def _print_slot(slot: SlotStatus) -> None:
+    output.print_fields(
+        (
+            ("slot", slot.name),
+            ("plugin", slot.plugin),
+            ("active", f"yes, pid {slot.active_pid}" if slot.active else "no"),
+            ("confirmed", slot.confirmed_lsn),
+            ("lag", output.show_bytes(slot.lag_bytes)),
+            ("WAL held", output.show_bytes(slot.held_bytes)),
+            ("WAL status", slot.invalidation_reason or slot.wal_status),
+            ("WAL left", _left(slot)),
+        )
+    )
+
+
+def _left(slot: SlotStatus) -> str:
+    """Bytes that may be written before PostgreSQL gives the slot up."""
+    if slot.safe_wal_size is None:
+        return "-" if slot.wal_status == "lost" else "no limit: max_slot_wal_keep_size is not set"
+    return output.show_bytes(slot.safe_wal_size)
+
+
+def _print_stream(stream: StreamStatus) -> None:
+    beat = f"heartbeat {output.show_age(stream.heartbeat_age_s)} ago"
+    output.print_fields(
+        (
+            ("stream", f"alive, {beat}" if stream.alive else f"not running, {beat}"),
+            ("generation", f"{stream.generation} ({stream.takeovers} take-overs)"),
+            ("received", stream.received_lsn),
+            ("settled", stream.settled_lsn),
+            ("confirmed", stream.confirmed_lsn),
+            ("oldest unsettled", output.show_age(stream.oldest_unsettled_age_s)),
+        )
+    )
