@@ -1,0 +1,70 @@
+# Everything runs in .venv, which these targets make themselves. `make help` lists them.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
+DEV := $(VENV)/.dev
+
+# The first Python of 3.11 and up that can make an environment; or say: make PYTHON=/path/to/python
+CANDIDATES := python3 python3.13 python3.12 python3.11 python3.14
+FITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for p in $(CANDIDATES); do \
+	if command -v $$p >/dev/null && $$p -c '$(FITS)' 2>/dev/null; then echo $$p; break; fi; done)
+
+# ARGS goes to the demo and the benchmark, PYTEST_ARGS to pytest.
+ARGS ?=
+PYTEST_ARGS ?=
+PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+.PHONY: demo check static test bench faults install clean help
+
+demo: $(RUNTIME) ## Start PostgreSQL, stream and receiver, and watch changes arrive (ARGS="--keep")
+	@$(BIN)/python -m cdc_triggers.demo $(ARGS)
+
+check: static ## Format, lint, types, import rules, unit and property tests
+	$(PYTEST) $(wildcard tests/unit tests/property)
+
+test: static ## The same, and all tests on real servers
+	$(PYTEST) tests
+
+static: $(DEV) # The checks that run nothing
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+faults: $(DEV) ## Only the tests that kill, cut and starve
+	$(PYTEST) tests/faults
+
+bench: $(DEV) ## The benchmark
+	$(BIN)/python -m bench $(ARGS)
+
+install: $(DEV) ## Make the environment and do nothing else
+
+clean: ## Remove the environment and all that was built
+	rm -rf $(VENV) .demo .make build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache
+	find cdc_triggers tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# Remade when pyproject.toml changes, so that it never has what is no longer declared.
+$(RUNTIME): pyproject.toml
+	@test -n "$(PYTHON)" || { \
+		echo "no Python >= 3.11 with venv found: install python3 and python3-venv," \
+			"or say make PYTHON=/path/to/python" >&2; exit 2; }
+	@echo "making $(VENV) with $(PYTHON)" >&2
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --editable '.[embedded]'
+	@touch $@
+
+$(DEV): $(RUNTIME)
+	@$(BIN)/python -m pip install --quiet --group dev
+	@touch $@

@@ -1,0 +1,1 @@
+"""`make bench`: what the product costs, on a PostgreSQL of its own, in one run."""
