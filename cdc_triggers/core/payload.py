@@ -23,7 +23,6 @@ SESSION_PREFIX = "x-hasura-"
 CACHED_LENGTH = 1024
 """Sessions up to this many bytes are encoded once: a user's writes all carry the same."""
 
-_TIMESTAMP = re.compile(rb"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?\+00(?::00)?")
 _TRACE_ID = re.compile(r"[0-9a-f]{32}")
 _SPAN_ID = re.compile(r"[0-9a-f]{16}")
 
@@ -115,22 +114,6 @@ def trace_headers(event: Event) -> tuple[tuple[str, str], ...]:
         return ()  # W3C: all zeros mean that there is no trace
     sampled = str(parsed.get("sampling_state")) in {"1", "d"}
     return (("traceparent", f"00-{trace_id}-{span_id}-{'01' if sampled else '00'}"),)
-
-
-def created_at(text: bytes) -> str:
-    """Turn PostgreSQL's text of a timestamptz into ISO 8601 with microseconds and `Z`.
-
-    Args:
-        text: as written under TimeZone UTC and DateStyle ISO, like `2026-11-24 05:40:00.12+00`.
-
-    Raises:
-        ValueError: another zone or style, infinity, or a year that is not of four digits.
-    """
-    match = _TIMESTAMP.fullmatch(text)
-    if match is None:
-        raise ValueError(f"{text!r} is not a timestamp in UTC and ISO style")
-    day, time, fraction = match.groups()
-    return f"{day.decode()}T{time.decode()}.{(fraction or b'').decode():0<6}Z"
 
 
 def _object(text: bytes) -> dict[str, object] | None:

@@ -139,24 +139,3 @@ def test_a_trace_context_becomes_a_traceparent(state: str, flags: str) -> None:
 )
 def test_a_malformed_trace_context_gives_no_header(trace: bytes) -> None:
     assert payload.trace_headers(event(trace=trace)) == ()
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        (b"2026-11-24 05:40:00+00", "2026-11-24T05:40:00.000000Z"),
-        (b"2026-11-24 05:40:00.12+00", "2026-11-24T05:40:00.120000Z"),
-        (b"2026-11-24 05:40:00.123456+00", "2026-11-24T05:40:00.123456Z"),
-        (b"2026-11-24 05:40:00.000001+00:00", "2026-11-24T05:40:00.000001Z"),
-    ],
-)
-def test_created_at_has_microseconds_and_z(text: bytes, expected: str) -> None:
-    assert payload.created_at(text) == expected
-
-
-@pytest.mark.parametrize(
-    "text", [b"", b"infinity", b"2026-11-24 05:40:00+02", b"24.11.2026 05:40:00 UTC", b"2026-11-24"]
-)
-def test_created_at_refuses_another_zone_or_style(text: bytes) -> None:
-    with pytest.raises(ValueError, match="is not a timestamp"):
-        payload.created_at(text)
