@@ -379,7 +379,10 @@ def test_usage_errors_end_with_2_and_version_and_completion_with_0(shop: Shop) -
     assert shop.cli("no-such-command").returncode == 2
     assert shop.cli("stream", "--plugin", "nonsense").returncode == 2
     assert shop.ok("--version").startswith("cdc-triggers ")
-    assert "CDC_TRIGGERS_COMPLETE" in shop.ok("--show-completion", "bash")
+    # the completion is that of the shell that asks, so a shell must ask; `:` keeps it waiting
+    asked = f"{sys.executable} -m cdc_triggers --show-completion; :"
+    shown = subprocess.run(["bash", "-c", asked], capture_output=True, text=True, check=True)
+    assert "CDC_TRIGGERS_COMPLETE" in shown.stdout
 
 
 def test_every_command_and_option_has_a_help_text() -> None:
