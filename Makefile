@@ -29,8 +29,8 @@ demo: $(RUNTIME) ## Start PostgreSQL, stream and receiver, and watch changes arr
 check: static ## Format, lint, types, import rules, unit and property tests
 	$(PYTEST) $(wildcard tests/unit tests/property)
 
-test: static ## The same, and all tests on real servers
-	$(PYTEST) tests
+test: static ## The same, and all tests on real servers, two at a time
+	$(PYTEST) --numprocesses 2 --dist loadfile tests
 
 static: $(DEV) # The checks that run nothing
 	$(BIN)/ruff format --check .
@@ -38,8 +38,11 @@ static: $(DEV) # The checks that run nothing
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-faults: $(DEV) ## Only the tests that kill, cut and starve
-	$(PYTEST) tests/faults
+# A run that fails leaves the page as it was, and what it saw in .make/.
+faults: $(DEV) ## The whole fault matrix (hours); writes docs/reference/faults.md
+	@mkdir -p .make
+	$(PYTEST) tests/faults --whole --faults-report .make/faults.md
+	cp .make/faults.md docs/reference/faults.md
 
 bench: $(DEV) ## The benchmark
 	$(BIN)/python -m bench $(ARGS)

@@ -35,12 +35,16 @@ class UsageError(CdcTriggersError):
 
 
 class TriggerFileError(UsageError):
-    """One or more trigger files are invalid; `problems` has all of them, a line each."""
+    """One or more trigger files are invalid; `problems` has all of them, a line each.
 
-    def __init__(self, problems: list[str]) -> None:
+    Args:
+        where: what they are wrong in, if it is no trigger file of ours.
+    """
+
+    def __init__(self, problems: list[str], where: str = "the trigger file") -> None:
         count = len(problems)
         noun = "problem" if count == 1 else "problems"
-        super().__init__(f"{count} {noun} in the trigger file:\n" + "\n".join(problems))
+        super().__init__(f"{count} {noun} in {where}:\n" + "\n".join(problems))
         self.problems = problems
 
 
@@ -66,6 +70,10 @@ class SlotBusyError(SlotError):
     """Another process reads the slot."""
 
 
+class SlotLostError(SlotError):
+    """The slot no longer has all that is unsettled: the stream makes it anew, from the log."""
+
+
 class FencedError(DatabaseError):
     """Another stream has taken over: this one must not deliver or confirm any more."""
 
@@ -76,3 +84,18 @@ class DecodeError(CdcTriggersError):
 
 class NotFoundError(UsageError):
     """A trigger or an event of that name or id is not there."""
+
+
+class TemplateError(CdcTriggersError):
+    """A template could not be run on what it was given.
+
+    Args:
+        reason: what is wrong, without any value of a row.
+        place: line and column; its text form is part of the message.
+        template: which template it is.
+    """
+
+    def __init__(self, reason: str, place: object, template: str = "") -> None:
+        super().__init__(f"{template}, {place}: {reason}" if template else f"{place}: {reason}")
+        self.reason = reason
+        self.place = place

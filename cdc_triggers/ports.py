@@ -5,21 +5,32 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     from cdc_triggers.core.attempt import Outcome, Request
     from cdc_triggers.core.lsn import Lsn
     from cdc_triggers.core.messages import Message
-    from cdc_triggers.core.records import Batch, BatchResult, Claimed, StartState, TriggerRow
+    from cdc_triggers.core.records import (
+        Batch,
+        BatchResult,
+        Claimed,
+        Lease,
+        ParkRow,
+        StartState,
+        TriggerRow,
+    )
+    from cdc_triggers.core.recovery import OwedRow
     from cdc_triggers.core.views import (
         ChunkResult,
         DeadChunk,
         EventDetail,
         EventFilter,
         EventLine,
+        HasuraOwed,
         Redelivery,
         Status,
+        TakenOver,
         TriggerView,
     )
 
@@ -105,10 +116,29 @@ class Store(Protocol):
     Calls block; one thread at a time. All raise ConnectionLostError when PostgreSQL is gone.
     """
 
-    def take_lease(self, lease_s: float) -> int | None:
-        """Become the slot's only stream; returns how many it delivered so far.
+    def take_lease(self, lease_s: float) -> Lease | None:
+        """Become the slot's only stream.
 
-        None: another stream is alive. One that was silent for `lease_s` is ended, for next time.
+        None: another stream is alive, or may be. One that was silent for `lease_s` is ended, for
+        next time. One whose session ended without a word keeps the rest of its lease, unless its
+        process is known to be dead: it may be cut off, and send until then.
+        """
+        ...
+
+    def check_slot(self, plugin: str) -> None:
+        """Nothing, if all that is unsettled will come out of the slot.
+
+        Raises:
+            SlotError: the slot was never made, or is of another plugin or database.
+            SlotLostError: it does not have everything any more.
+        """
+        ...
+
+    def heartbeat(self) -> None:
+        """Stay the leader while there is nothing to write.
+
+        Raises:
+            FencedError: another stream has taken over.
         """
         ...
 
@@ -116,7 +146,7 @@ class Store(Protocol):
         """What is known above the slot's confirmed LSN, and which keys are parked.
 
         Raises:
-            SlotError: the slot is missing, lost, or of another plugin.
+            SlotError, SlotLostError: as `check_slot`.
         """
         ...
 
@@ -150,8 +180,64 @@ class Store(Protocol):
         """Truncate buckets that are past their retention; returns their names."""
         ...
 
+    def end_reader(self) -> None:
+        """End what is left of a stream that reads the slot; nothing, unless this one leads."""
+        ...
+
+    def hung_up(self) -> bool:
+        """True if the server has closed the connection; asked from any thread, never blocks."""
+        ...
+
+    def hang_up(self) -> None:
+        """Cut the connection; from any thread, also under a call that waits for an answer."""
+        ...
+
     def close(self) -> None:
         """Give up the lease and the connection; idempotent."""
+        ...
+
+
+class LogRecovery(Protocol):
+    """Reads from the event log what a lost slot would have brought. Blocking calls, one thread.
+
+    In the order of the methods: only then is nothing lost and nothing doubled. All raise
+    FencedError if another stream has taken over, ConnectionLostError if PostgreSQL is gone.
+    """
+
+    def begin(self, reason: str) -> Lsn:
+        """Note durably that events are owed; until `finish` every stream starts with a recovery.
+
+        Returns the LSN below which all was settled when a stream last wrote.
+        """
+        ...
+
+    def renew_slot(self, plugin: str) -> None:
+        """Drop what is left of the slot and make it anew; waits for transactions that write.
+
+        Raises:
+            SlotBusyError: another process reads it.
+            SlotError: it cannot be made; the hint says what to do.
+        """
+        ...
+
+    def read(self) -> Sequence[OwedRow]:
+        """More of what was captured before the new slot and is not settled; empty at the end."""
+        ...
+
+    def park(self, rows: Sequence[ParkRow]) -> int:
+        """Park deliveries, but for those that have a row already; returns how many were parked."""
+        ...
+
+    def finish(self) -> Lease:
+        """Put all chains in order and note the end; what was lost is parked now, and durable."""
+        ...
+
+    def cancel(self) -> None:
+        """Make a call that waits end with an error; from any thread."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connections; idempotent."""
         ...
 
 
@@ -185,8 +271,11 @@ class Admin(Protocol):
         """Pause or resume, and tell the stream at this very place; False: it was so already."""
         ...
 
-    def invoke(self, name: str, payload: str) -> str:
-        """Write a MANUAL event with `payload` (JSON text) as its new row; returns the event id."""
+    def invoke(self, name: str, payload: str, session: str | None = None) -> str:
+        """Write a MANUAL event with `payload` (JSON text) as its new row; returns the event id.
+
+        `session` becomes its session variables, if it is given.
+        """
         ...
 
     def events(self, wanted: EventFilter, from_id: str) -> Sequence[EventLine]:
@@ -230,4 +319,52 @@ class Admin(Protocol):
 
     def status(self, slot: str) -> Status:
         """Slot, stream and triggers; slot and stream are None if there are none of that name."""
+        ...
+
+
+class HasuraLog(Protocol):
+    """Hasura's event log on one side, our parked deliveries on the other. Blocking calls.
+
+    Every method raises DatabaseError if PostgreSQL refuses, and ConnectionLostError if it is gone.
+    """
+
+    def installed(self) -> bool:
+        """True if our side has the schema of cdc-triggers."""
+        ...
+
+    @property
+    def same_database(self) -> bool:
+        """True if both sides are one database: then a part is taken over wholly or not at all."""
+        ...
+
+    def owed(self) -> Sequence[HasuraOwed]:
+        """What the log still owes, by trigger.
+
+        Raises:
+            UsageError: there is no event log of Hasura.
+        """
+        ...
+
+    def capturing(self) -> frozenset[str]:
+        """Event triggers for which Hasura goes on writing its log."""
+        ...
+
+    def paused(self) -> Mapping[str, bool]:
+        """The applied triggers by name, and whether each is paused."""
+        ...
+
+    def pause(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Pause those that are not paused, and return them when every running stream knows.
+
+        Raises:
+            DatabaseError: a stream runs and does not get there.
+        """
+        ...
+
+    def take(self, names: Sequence[str], after: tuple[str, ...] | None) -> TakenOver:
+        """Park the next rows of these triggers, before all that was captured here; archive them."""
+        ...
+
+    def resume(self, names: Sequence[str]) -> None:
+        """End the pause of these, and tell the stream that there is something to send."""
         ...

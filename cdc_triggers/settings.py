@@ -14,6 +14,10 @@ DSN_VARIABLES = ("CDC_TRIGGERS_DSN", "DATABASE_URL")
 CONFIG_VARIABLE = "CDC_TRIGGERS_CONFIG"
 DEFAULT_CONFIG = Path("triggers.yaml")
 
+SECRET_VARIABLE = "CDC_TRIGGERS_ADMIN_SECRET"  # noqa: S105 - its name
+SOURCE_VARIABLE = "CDC_TRIGGERS_SOURCE"
+DEFAULT_SOURCE = "default"
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -49,6 +53,16 @@ def dsn(option: str | None = None) -> str:
 def config_paths(options: Sequence[Path] | None = None) -> tuple[Path, ...]:
     """`-c/--config`, or what stands in its place."""
     return resolve(environment(), config=options).config_paths
+
+
+def admin_secret() -> str | None:
+    """What callers of the HTTP API must know; None: there is none."""
+    return environment().get(SECRET_VARIABLE, "").strip() or None
+
+
+def source() -> str:
+    """What callers of Hasura's API call this database."""
+    return environment().get(SOURCE_VARIABLE) or DEFAULT_SOURCE
 
 
 def environment() -> Mapping[str, str]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 from support import databases
 from support import servers as servers_module
+from support.matrix import Matrix
+from support.report import page
 from support.servers import NAMES, MissingError, Pool, Server, missing
 
 if TYPE_CHECKING:
@@ -27,6 +30,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="",
         help="comma separated, of 18, 16, system: run every test with a database on these",
     )
+
+    parser.addoption(
+        "--whole",
+        action="store_true",
+        help="the whole fault matrix, not the pick that every run of the tests has",
+    )
+    parser.addoption(
+        "--faults-report", type=Path, help="write what the fault matrix saw to this file"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests marked `whole` are for `make faults`: elsewhere they are not even mentioned."""
+    if config.getoption("--whole"):
+        return
+    left_out = [item for item in items if item.get_closest_marker("whole")]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session")
+def matrix(request: pytest.FixtureRequest) -> Iterator[Matrix]:
+    """Where fault tests note what they saw, and how much of each they should run."""
+    config = request.config
+    matrix = Matrix(whole=bool(config.getoption("--whole")))
+    yield matrix
+    if (report := config.getoption("--faults-report")) is not None:
+        report.write_text(page(matrix))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

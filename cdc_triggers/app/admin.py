@@ -129,8 +129,22 @@ class Administration:
         """
         return self.admin.set_paused(self.trigger(name).name, paused=paused)
 
-    def invoke(self, name: str, payload: str) -> str:
+    def may_invoke(self, name: str) -> bool:
+        """True if the trigger may be invoked by hand.
+
+        Raises:
+            NotFoundError: see `trigger`.
+        """
+        definition = json.loads(self.trigger(name).definition)
+        return bool({**definition, **definition.get("definition", {})}.get("enable_manual"))
+
+    def invoke(self, name: str, payload: str, session: str | None = None) -> str:
         """Make a MANUAL event with this JSON text; returns its id.
+
+        Args:
+            name: of the trigger.
+            payload: becomes the new row.
+            session: session variables of the event, as JSON text.
 
         Raises:
             NotFoundError: see `trigger`.
@@ -142,13 +156,12 @@ class Administration:
             raise UsageError(
                 f"--payload is not JSON: {error}", hint="""for example --payload '{"id": 1}'"""
             ) from error
-        definition = json.loads(self.trigger(name).definition)
-        if not {**definition, **definition.get("definition", {})}.get("enable_manual"):
+        if not self.may_invoke(name):
             raise UsageError(
                 f"trigger {name!r} may not be invoked by hand",
                 hint="set enable_manual: true in its definition, then `cdc-triggers apply`",
             )
-        return self.admin.invoke(name, payload)
+        return self.admin.invoke(name, payload, session)
 
     def events(self, wanted: EventFilter) -> Sequence[EventLine]:
         """Events by trigger, newest first.

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from ruamel.yaml.comments import TaggedScalar
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,7 +30,7 @@ def recognise(root: Node) -> bool:
     """True for Hasura's forms; ours has `triggers` at the top."""
     if root.is_list:
         return all(
-            _include(element) is not None or element.get("table") is not None
+            include_of(element) is not None or element.get("table") is not None
             for element in root.elements()
         )
     return root.get("table") is not None and root.get("triggers") is None
@@ -37,7 +39,7 @@ def recognise(root: Node) -> bool:
 def includes(root: Node) -> Iterator[str]:
     """The paths that a list refers to, as written: relative to the list's own folder."""
     for element in root.elements():
-        if path := _include(element):
+        if path := include_of(element):
             yield path
 
 
@@ -67,7 +69,10 @@ def drafts(root: Node, problems: list[str]) -> Iterator[Draft]:
                     yield Draft(node, table)
 
 
-def _include(element: Node) -> str | None:
-    """Hasura writes the line as quoted text, so that it is no YAML tag."""
+def include_of(element: Node) -> str | None:
+    """The path that stands for a value. Hasura writes it as quoted text, people also as a tag."""
+    if isinstance(element.value, TaggedScalar):
+        is_include = element.value.tag.value == "!include"
+        return str(element.value.value).strip() if is_include else None
     match = _INCLUDE.fullmatch(element.value) if isinstance(element.value, str) else None
     return match["path"].strip() if match else None

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scalarstring import LiteralScalarString
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -73,6 +74,12 @@ class Node:
             node = below
         return node
 
+    def within(self, line: int) -> Node:
+        """The same value, at a line of its text if it stands as a block (`|`)."""
+        if line and isinstance(self.value, LiteralScalarString):
+            return Node(self.file, self.line + line, self.value)
+        return self
+
     def plain(self) -> Plain:
         """The value as Python's own types; keys become text.
 
@@ -89,15 +96,20 @@ class Node:
 
 def read(path: Path) -> Node | str:
     """Parse a file; what is wrong with it comes back as a line of text, `file:line: what`."""
+    text = text_of(path)
+    return _parse(str(path), str(text.value)) if isinstance(text, Node) else text
+
+
+def text_of(path: Path) -> Node | str:
+    """The text of a file as a node; if it cannot be read, why."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return Node(str(path), 1, path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return f"{path}: does not exist; write one with `cdc-triggers init`, or name it with -c"
     except UnicodeDecodeError as error:
         return f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8"
     except OSError as error:
         return f"{path}: cannot be read ({error.strerror}); give this user the right to read it"
-    return _parse(str(path), text)
 
 
 def _parse(file: str, text: str) -> Node | str:

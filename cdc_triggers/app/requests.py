@@ -2,43 +2,79 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from cdc_triggers.core.attempt import Failure, FailureKind, Request
+from cdc_triggers.core.attempt import Failure, FailureKind, Request, Response
 from cdc_triggers.core.payload import trace_headers
-from cdc_triggers.core.spec import ENV_TEMPLATE
+from cdc_triggers.core.transform import RequestTransformer, ResponseTransformer
+from cdc_triggers.core.web import ENV_TEMPLATE
+from cdc_triggers.errors import TemplateError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from cdc_triggers.core.attempt import Outcome
     from cdc_triggers.core.event import Event
     from cdc_triggers.core.spec import Trigger
 
 CONTENT_TYPE = ("content-type", "application/json")
-"""As in Hasura, a header of the spec does not change it."""
+"""As in Hasura, a header of the spec does not change it; a transform does."""
+
+
+class _Prepared(NamedTuple):
+    """What all requests of a spec have in common."""
+
+    spec: Trigger
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    transformer: RequestTransformer | None
 
 
 class RequestFactory:
-    """Resolves webhook and headers against an environment, each spec once."""
+    """Resolves webhook and headers against an environment, and compiles transforms: once a spec."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self._resolved: dict[str, tuple[Trigger, str, tuple[tuple[str, str], ...]]] = {}
+        self._prepared: dict[str, _Prepared] = {}
+        self._responses: dict[str, tuple[Trigger, ResponseTransformer]] = {}
 
     def build(self, spec: Trigger, event: Event, body: bytes) -> Request | Failure:
-        """The request; a Failure that names the variable if one is not set."""
+        """The request; a Failure that names the variable, or the template, that prevents it."""
         try:
-            url, headers = self._resolve(spec)
+            prepared = self._prepare(spec)
         except KeyError as error:
             return Failure(
                 FailureKind.INVALID_REQUEST, f"environment variable {error.args[0]} is not set"
             )
-        return Request(url, headers + trace_headers(event), body, spec.retry_conf.timeout_sec)
+        headers = prepared.headers + trace_headers(event)
+        request = Request(prepared.url, headers, body, spec.retry_conf.timeout_sec)
+        if prepared.transformer is None:
+            return request
+        try:
+            return prepared.transformer.apply(request)
+        except TemplateError as error:
+            return Failure(FailureKind.TEMPLATE, error.message)
 
-    def _resolve(self, spec: Trigger) -> tuple[str, tuple[tuple[str, str], ...]]:
-        known = self._resolved.get(spec.name)
-        if known is not None and known[0] is spec:
-            return known[1], known[2]
+    def answered(self, spec: Trigger, body: bytes, outcome: Outcome) -> Outcome:
+        """The same outcome, with what is recorded of it if the spec has a response transform.
+
+        `body` is that of the event: templates see the request as it was before its own transform,
+        and names in place of environment values, because what they take of it is recorded.
+        """
+        if spec.response_transform is None or not isinstance(outcome, Response):
+            return outcome
+        known = self._responses.get(spec.name)
+        if known is None or known[0] is not spec:
+            known = spec, ResponseTransformer(spec.response_transform)
+            self._responses[spec.name] = known
+        written = spec.webhook or f"{{{{{spec.webhook_from_env}}}}}"
+        request = Request(written, (), body, spec.retry_conf.timeout_sec)
+        return outcome._replace(recorded=known[1].apply(request, outcome))
+
+    def _prepare(self, spec: Trigger) -> _Prepared:
+        known = self._prepared.get(spec.name)
+        if known is not None and known.spec is spec:
+            return known
         if spec.webhook_from_env is not None:
             url = self._environment[spec.webhook_from_env]
         else:
@@ -50,9 +86,11 @@ class RequestFactory:
             for h in spec.headers
             if h.name.lower() != CONTENT_TYPE[0]
         )
-        headers = (CONTENT_TYPE, *headers)
-        self._resolved[spec.name] = spec, url, headers
-        return url, headers
+        transform = spec.request_transform
+        transformer = None if transform is None else RequestTransformer(transform)
+        prepared = _Prepared(spec, url, (CONTENT_TYPE, *headers), transformer)
+        self._prepared[spec.name] = prepared
+        return prepared
 
     def _fill(self, text: str) -> str:
         return ENV_TEMPLATE.sub(lambda found: self._environment[found[1]], text)

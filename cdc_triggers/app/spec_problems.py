@@ -17,6 +17,14 @@ from cdc_triggers.core.spec import (
     RetryConf,
     Trigger,
 )
+from cdc_triggers.core.transform_spec import (
+    METHODS,
+    BodyTransform,
+    FlawsError,
+    RequestHeaders,
+    RequestTransform,
+    ResponseTransform,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,8 +36,10 @@ if TYPE_CHECKING:
 Path = tuple[str | int, ...]
 
 _COLUMNS = frozenset({"columns", "payload"})
-_BRANCHES = frozenset({"literal['*']", "tuple[str, ...]"})
-"""How pydantic names the two forms of columns in its paths."""
+_BRANCHES = frozenset({"literal['*']", "tuple[str, ...]", "[key]"})
+"""What pydantic puts into its paths for the two forms of columns, and for the key of a mapping."""
+
+_TRANSFORMS = frozenset({"request_transform", "response_transform"})
 
 _SECRET = frozenset({"value", "webhook"})
 """Fields whose content may be a secret: it is never repeated."""
@@ -61,6 +71,19 @@ _EXAMPLES = {
     "ordering_key": "ordering_key: [customer_id]",
     "max_in_flight": "a whole number from 1 to 10000: max_in_flight: 64",
     "comment": 'comment: "text"',
+    "request_transform": "request_transform: {version: 2, method: PUT}",
+    "response_transform": "response_transform: {version: 2, body: {action: remove}}",
+    "template_engine": "template_engine: Kriti",
+    "body": "body: {action: transform, template: '{\"id\": {{$body.id}}}'}",
+    "action": "action: transform, or remove, or x_www_form_urlencoded",
+    "template": "template: '{\"id\": {{$body.id}}}'",
+    "form_template": 'form_template: {id: "{{$body.id}}"}',
+    "method": f"method: {', or method: '.join(METHODS)}",
+    "url": 'url: "{{$base_url}}/orders/{{$body.event.data.new.id}}"',
+    "content_type": "content_type: application/json",
+    "request_headers": "request_headers: {add_headers: {X-Key: abc}, remove_headers: [X-Old]}",
+    "add_headers": "add_headers: {X-Key: abc}",
+    "remove_headers": "remove_headers: [X-Old]",
 }
 
 _KEYS: dict[str, Collection[str]] = {
@@ -72,12 +95,18 @@ _KEYS: dict[str, Collection[str]] = {
     "headers": list(Header.model_fields),
     "retry_conf": list(RetryConf.model_fields),
     "table": ["schema", "name"],
+    "request_transform": list(RequestTransform.model_fields),
+    "response_transform": list(ResponseTransform.model_fields),
+    "body": list(BodyTransform.model_fields),
+    "request_headers": list(RequestHeaders.model_fields),
 }
 
 
 _REASONS = {
     "model_type": "is not a mapping",
+    "dict_type": "is not a mapping",
     "tuple_type": "is not a list",
+    "literal_error": "is not known",
     "enum": "is not known",
     "string_type": "is not text",
     "string_too_short": "is empty",
@@ -109,10 +138,11 @@ _VALID: dict[str, Plain] = {
 
 
 class Problem(NamedTuple):
-    """Something wrong at a place of the spec."""
+    """Something wrong at a place of the spec; `line` is that of a text which has several."""
 
     path: Path
     text: str
+    line: int = 0
 
 
 def problems(spec: dict[str, Plain]) -> list[Problem]:
@@ -130,11 +160,22 @@ def problems(spec: dict[str, Plain]) -> list[Problem]:
         else:
             return list(found)
         before = len(found)
-        for error in errors:
-            found[_problem(error)] = None
-        repaired = [_repair(spec, _problem(error).path) for error in errors]
+        told = [problem for error in errors for problem in _problems_of(error)]
+        found.update(dict.fromkeys(told))
+        repaired = [_repair(spec, path) for path in dict.fromkeys(p.path for p in told)]
         if len(found) == before or not any(repaired):
             return list(found)
+
+
+def _problems_of(error: ErrorDetails) -> list[Problem]:
+    cause = error.get("ctx", {}).get("error")
+    if not isinstance(cause, FlawsError):
+        return [_problem(error)]
+    found = []
+    for flaw in cause.flaws:
+        path = (*error["loc"], *flaw.path)
+        found.append(Problem(path, f"`{show(path)}`: {flaw.text}", flaw.line))
+    return found
 
 
 def _problem(error: ErrorDetails) -> Problem:
@@ -154,6 +195,8 @@ def _problem(error: ErrorDetails) -> Problem:
 
 def _repair(spec: dict[str, Plain], path: Path) -> bool:
     """Put something valid in place of what stands at `path`; False if there is no such place."""
+    if path and path[0] in _TRANSFORMS:
+        return _repair_transform(spec, path)
     above: Plain = spec
     for step in path[:-1]:
         if isinstance(above, dict):
@@ -171,6 +214,28 @@ def _repair(spec: dict[str, Plain], path: Path) -> bool:
     else:
         return False
     return True
+
+
+def _repair_transform(spec: dict[str, Plain], path: Path) -> bool:
+    """Take out what is wrong with a transform, and no more than that."""
+    above: Plain = spec
+    for place, step in enumerate(path):
+        below = above.get(str(step)) if isinstance(above, dict) else None
+        if place < len(path) - 1 and isinstance(below, dict):
+            above = below
+        elif not isinstance(above, dict) or step not in above:
+            return False
+        elif isinstance(below, str) and step in {"template", "body"}:
+            above[step] = "null"
+            return True
+        else:
+            del above[str(step)]
+            if step == "action":
+                above["action"] = "remove"
+                above.pop("template", None)
+                above.pop("form_template", None)
+            return True
+    return False
 
 
 def unknown_key(key: str, allowed: Collection[str]) -> str:

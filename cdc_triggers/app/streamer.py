@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from cdc_triggers.app.recovery import Recovery
 from cdc_triggers.app.tenure import Tenure
 from cdc_triggers.core.engine import Engine
-from cdc_triggers.core.records import Batch, Progress
+from cdc_triggers.core.records import Lease
 from cdc_triggers.errors import (
     CdcTriggersError,
     DatabaseError,
     FencedError,
     SlotBusyError,
     SlotError,
+    SlotLostError,
 )
 
 if TYPE_CHECKING:
-    from cdc_triggers.app.tenure import Adapters
+    from collections.abc import Awaitable, Callable
+
+    from cdc_triggers.app.adapters import Adapters
     from cdc_triggers.core.records import StartState
+
+T = TypeVar("T")
 
 LEASE_S = 10.0
 STANDBY_S = 1.0
 BACKOFF_FIRST_S = 0.1
 BACKOFF_LAST_S = 10.0
+GIVE_UP_S = 5.0
+SILENCE_S = 60.0
+"""How long PostgreSQL may take to let go of the lease, and to give it: that mends what was left."""
+
 BUSY_S = 90.0
 """How long another reader of the slot is waited for: a dead one is noticed by the server within
 wal_sender_timeout, 60 s by default."""
@@ -39,19 +50,27 @@ class Options(NamedTuple):
 
 
 class Streamer:
-    """Runs one stream. `readiness` may be asked at any time."""
+    """Runs one stream. `readiness` and `recoveries` may be asked at any time."""
 
     def __init__(self, adapters: Adapters, options: Options) -> None:
         self._a = adapters
         self._options = options
         self._why_not: str | None = "starting"
         self._ever_connected = False
-        self._delivered = 0
+        self._lease = Lease(0, 0, 0)
+        self._recovery: Recovery | None = None
         self._stop = asyncio.Event()
 
     def readiness(self) -> str | None:
         """None while streaming; else the reason why not."""
+        if self._recovery is not None:
+            return f"{self._why_not}; {self._recovery.parked} deliveries found in the event log"
         return self._why_not
+
+    def recoveries(self) -> dict[str, int]:
+        """How often the slot was lost and made anew, and how many deliveries were found then."""
+        lease = self._lease
+        return {"recoveries": lease.recoveries, "recovered": lease.recovered}
 
     def stop(self) -> None:
         """Drain and end; safe to call from a signal handler on the loop."""
@@ -83,17 +102,18 @@ class Streamer:
                     delay_s = min(delay_s * 2, BACKOFF_LAST_S)
         finally:
             self._why_not = "stopped"
-            await self._a.worker.run(self._a.store.close)
             self._a.source.close()
+            await self._unless_silent(self._a.store.close, GIVE_UP_S)
 
     async def _stand_by(self) -> bool:
         """Wait for the lease; False if told to stop before it came."""
         said = False
         while not self._stop.is_set():
-            delivered = await self._a.worker.run(self._a.store.take_lease, LEASE_S)
+            take_lease = partial(self._a.store.take_lease, LEASE_S)
+            lease = await self._unless_silent(take_lease, SILENCE_S)
             self._ever_connected = True
-            if delivered is not None:
-                self._delivered = delivered
+            if lease is not None:
+                self._lease = lease
                 return True
             self._why_not = "standby: another stream is the leader"
             if not said:
@@ -104,11 +124,12 @@ class Streamer:
 
     async def _lead(self) -> None:
         a, options = self._a, self._options
-        start = await a.worker.run(a.store.load_start, options.plugin)
+        start = await self._acquire()
+        if start is None:
+            return
         triggers = await a.worker.run(a.store.load_triggers)
-        await self._start_source(start)
         engine = Engine(start, triggers, a.clock.monotonic())
-        engine.delivered = self._delivered
+        engine.delivered = self._lease.delivered
         tenure = Tenure(engine, a, LEASE_S)
         self._why_not = None
         a.telemetry.fact(
@@ -127,30 +148,72 @@ class Streamer:
             await tenure.close()
             a.source.close()
             # the lease ends with the connection: whoever stands by need not wait for it
-            await a.worker.run(a.store.close)
+            await self._unless_silent(a.store.close, GIVE_UP_S)
 
-    async def _start_source(self, start: StartState) -> None:
-        """Begin to stream; a slot that is still busy with a dead reader is waited for."""
+    async def _unless_silent(self, call: Callable[[], T], timeout_s: float) -> T:
+        """What a call of the store returns; one that takes longer loses its connection."""
+        running = asyncio.ensure_future(self._a.worker.run(call))
+        if not (await asyncio.wait({running}, timeout=timeout_s))[0]:
+            self._a.store.hang_up()
+        return await running
+
+    async def _acquire(self) -> StartState | None:
+        """Begin to stream, and read where from; None if told to stop in the middle of a recovery.
+
+        What is known is read only when nobody else can move the slot any more.
+        """
         a, options = self._a, self._options
-        until = a.clock.monotonic() + BUSY_S
-        here = start.confirmed
-        progress = Progress(here, here, here, None, None, self._delivered)
         while True:
             try:
-                await a.worker.run(a.source.start, options.slot, options.plugin)
+                await a.worker.run(a.store.check_slot, options.plugin)
+                await self._when_free(
+                    lambda: a.worker.run(a.source.start, options.slot, options.plugin)
+                )
+                return await a.worker.run(a.store.load_start, options.plugin)
+            except SlotLostError as lost:
+                a.source.close()
+                if not await self._recover(lost):
+                    return None
+
+    async def _recover(self, lost: SlotLostError) -> bool:
+        """Make the slot anew and park what is owed; False if told to stop before it was done."""
+        a, options = self._a, self._options
+        self._why_not = f"recovering: {lost.message}"
+        self._recovery = Recovery(a.recovery, (a.worker, a.store), a.telemetry, self._when_free)
+        running = asyncio.ensure_future(self._recovery.run(lost, options.slot, options.plugin))
+        stopped = asyncio.ensure_future(self._stop.wait())
+        try:
+            await asyncio.wait({running, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if running.done():
+                self._lease = running.result()
+            return running.done()
+        finally:
+            stopped.cancel()
+            running.cancel()
+            await asyncio.wait({running})
+            self._recovery = None
+
+    async def _when_free(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Call again while another process, perhaps a dead one, reads the slot."""
+        a, until = self._a, self._a.clock.monotonic() + BUSY_S
+        while True:
+            try:
+                await call()
             except SlotBusyError as error:
                 if self._stop.is_set() or a.clock.monotonic() > until:
                     raise
                 self._why_not = error.message
-                a.telemetry.fact("warning", "slot.busy", slot=options.slot, error=error.message)
+                slot = self._options.slot
+                a.telemetry.fact("warning", "slot.busy", slot=slot, error=error.message)
                 await self._pause(STANDBY_S)
-                await a.worker.run(a.store.write, Batch((), (), (), progress))
+                await a.worker.run(a.store.heartbeat)
+                await a.worker.run(a.store.end_reader)
             else:
                 return
 
     def _may_retry(self, error: CdcTriggersError) -> bool:
         """The one policy of what is worth trying again."""
-        if isinstance(error, FencedError):
+        if isinstance(error, (FencedError, SlotLostError)):
             return True
         if isinstance(error, SlotError):
             return False

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 from collections import deque
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from cdc_triggers.core.attempt import Failure
 from cdc_triggers.core.attempt_log import Times
@@ -18,14 +18,12 @@ from cdc_triggers.core.records import Batch
 from cdc_triggers.errors import ConnectionLostError, FencedError
 
 if TYPE_CHECKING:
-    from cdc_triggers.app.requests import RequestFactory
-    from cdc_triggers.app.worker import Worker
+    from cdc_triggers.app.adapters import Adapters
     from cdc_triggers.core.attempt import Outcome
     from cdc_triggers.core.delivery import Delivery
     from cdc_triggers.core.engine import Engine
     from cdc_triggers.core.lsn import Lsn
     from cdc_triggers.core.messages import Message
-    from cdc_triggers.ports import ChangeSource, Clock, Sender, Store, Telemetry
 
 READ_MESSAGES = 256
 SLICE_MESSAGES = 1_024
@@ -37,22 +35,17 @@ GATHER_S = 0.2
 
 GATHER_RECORDS = 1_000
 CONFIRM_S = 0.2
+MOMENT_S = 0.5
+"""At a drain attempts may end for so long before they are written down."""
+
+RECORD_S = 0.5
+RECORD_BYTES = 16 * 1024
+"""How soon the row says that the stream is further on though no delivery was recorded. A write's
+own WAL is less than that: else an idle stream would write for ever about its own writes."""
+
 PING_S = 10.0
 SILENCE_S = 30.0
 RING_S = 3600.0
-CLAIM_BYTES = 8 * 1024 * 1024
-
-
-class Adapters(NamedTuple):
-    """What a tenure works with."""
-
-    source: ChangeSource
-    store: Store
-    worker: Worker
-    sender: Sender
-    requests: RequestFactory
-    clock: Clock
-    telemetry: Telemetry
 
 
 class Tenure:
@@ -74,11 +67,13 @@ class Tenure:
         self._outbox_filled = asyncio.Event()
         self._writing = asyncio.Lock()
         self._reading = False
+        self._reads = True
         self._slice_due = False
         self._reloading = False
         self._stopping = False
         self._lease_until = self._now() + lease_s
         self._heard_at = self._now()
+        self._written_at = 0.0
         self._confirmed_at = 0.0
         self._rings_at = self._now()
 
@@ -102,22 +97,37 @@ class Tenure:
             stopped.cancel()
 
     async def drain(self, timeout_s: float) -> None:
-        """Stop reading, let attempts in flight finish, write the rest down, confirm."""
+        """Stop reading, confirm all of it, let attempts in flight finish, write the rest down.
+
+        The slot is let go after a moment, not at the end: nobody reads any more, and PostgreSQL's
+        shutdown waits for an answer of whoever holds one. What runs on has its row by then.
+        """
         self._stopping = True
         self._unwatch()
+        until = self._now() + timeout_s
         self._engine.park_queued(self._now())
-        self._outbox_filled.set()
-        if self._sends:
-            await asyncio.wait(set(self._sends), timeout=timeout_s)
+        await self._wait_for_sends(min(timeout_s, MOMENT_S))
+        self._engine.write_down_all()
+        await self._write_all()
+        self._confirm()
+        self._reads = False
+        self._a.source.close()  # the lease stays
+        await self._wait_for_sends(until - self._now())
         unfinished = self._engine.in_flight()
         await self._cancel(self._sends)
         for delivery in unfinished:
             self._engine.abandon(delivery, self._now())
+        await self._write_all()
+        self._a.telemetry.fact("info", "stream.drained", parked=len(unfinished))
+
+    async def _wait_for_sends(self, timeout_s: float) -> None:
+        if self._sends and timeout_s > 0:
+            await asyncio.wait(set(self._sends), timeout=timeout_s)
+
+    async def _write_all(self) -> None:
         await self._write()
         while len(self._engine.unwritten):
             await self._write()
-        self._confirm()
-        self._a.telemetry.fact("info", "stream.drained", parked=len(unfinished))
 
     async def close(self) -> None:
         """Stop everything at once; what was not written is delivered again."""
@@ -137,10 +147,10 @@ class Tenure:
             return
         try:
             taken = self._take_slice()
+            self._dispatch()
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends the tenure
             self._fail(error)
             return
-        self._dispatch()
         if not self._engine.can_receive:
             self._unwatch()
         elif taken >= SLICE_MESSAGES:
@@ -228,13 +238,12 @@ class Tenure:
 
     async def _attempt(self, delivery: Delivery) -> Outcome:
         engine = self._engine
-        request = self._a.requests.build(
-            engine.spec(delivery), delivery.event, engine.body(delivery)
-        )
+        spec, body = engine.spec(delivery), engine.body(delivery)
+        request = self._a.requests.build(spec, delivery.event, body)
         if isinstance(request, Failure):
             return request
         (outcome,) = await self._a.sender.send((request,))
-        return outcome
+        return self._a.requests.answered(spec, body, outcome)
 
     # -- writing --------------------------------------------------------------------------------
 
@@ -265,12 +274,13 @@ class Tenure:
     async def _write_outbox(self) -> None:
         self._outbox_filled.clear()
         outbox = self._engine.take_outbox()
-        progress = self._engine.progress(self._a.clock.now() - self._now())
+        progress = self._engine.progress(outbox, self._a.clock.now() - self._now())
         batch = Batch(
             tuple(outbox.attempts), tuple(outbox.parks), tuple(outbox.resolutions), progress
         )
         started = self._now()
         result = await self._a.worker.run(self._a.store.write, batch)
+        self._written_at = started
         self._lease_until = started + self._lease_s
         self._engine.written(outbox, result, self._now())
         if len(self._engine.unwritten):
@@ -280,10 +290,19 @@ class Tenure:
 
     def _confirm_soon(self) -> None:
         ledger, now = self._engine.ledger, self._now()
-        if ledger.settled > ledger.confirmed and now - self._confirmed_at >= CONFIRM_S:
+        if ledger.recorded > ledger.confirmed and now - self._confirmed_at >= CONFIRM_S:
             self._confirm()
 
+    def _record_soon(self, now: float) -> None:
+        """What settled without a delivery is recorded too, else it could never be confirmed."""
+        ledger = self._engine.ledger
+        unrecorded = ledger.settled - ledger.recorded
+        if unrecorded > RECORD_BYTES and now - self._written_at >= RECORD_S:
+            self._outbox_filled.set()
+
     def _confirm(self) -> None:
+        if not self._reads:
+            return
         now = self._now()
         ledger = self._engine.ledger
         confirmed = ledger.confirm()
@@ -305,7 +324,8 @@ class Tenure:
 
     async def _claim(self, trigger_id: int, limit: int) -> None:
         store, worker = self._a.store, self._a.worker
-        rows, next_due_s = await worker.run(store.claim, trigger_id, limit, CLAIM_BYTES)
+        size = self._engine.claim_bytes(trigger_id)  # asked before the wait: it is reserved
+        rows, next_due_s = await worker.run(store.claim, trigger_id, limit, size)
         if self._engine.claimed(trigger_id, rows, next_due_s, self._now()):
             keys = await worker.run(store.remaining, trigger_id)
             self._engine.remaining(trigger_id, keys)
@@ -321,6 +341,7 @@ class Tenure:
             if len(self._engine.unwritten):
                 self._outbox_filled.set()
             self._check_health(now)
+            self._record_soon(now)
             self._confirm_soon()
             if now - self._confirmed_at >= min(PING_S, SILENCE_S) / 2:
                 self._confirm()
@@ -331,10 +352,15 @@ class Tenure:
 
     def _check_health(self, now: float) -> None:
         if now > self._lease_until:
+            self._a.store.hang_up()  # a call may wait for an answer that never comes
             raise FencedError(
                 f"nothing could be written for {self._lease_s:g} s: the lease has run out",
                 hint="look at the load of PostgreSQL and at the network between",
             )
+        if self._a.worker.idle and self._a.store.hung_up():
+            # at once, not at the next write: a server that shuts down waits for the walsender, and
+            # that one for a confirmation which cannot be recorded any more
+            raise ConnectionLostError("the server has closed the connection for SQL")
         if not self._reading:
             self._heard_at = now
         elif now - self._heard_at > SILENCE_S:

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from cdc_triggers.app import hasura_file, located, spec_problems
 from cdc_triggers.app.hasura_file import Draft
-from cdc_triggers.core.spec import ENV_TEMPLATE, Definition, Trigger, url_problem
+from cdc_triggers.core.spec import Definition, Trigger
+from cdc_triggers.core.web import ENV_TEMPLATE, url_problem
 from cdc_triggers.errors import TriggerFileError
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 VERSION = 1
 SUFFIXES = frozenset({".yaml", ".yml"})
 
-UNSUPPORTED = ("request_transform", "response_transform", "cleanup_config")
+UNSUPPORTED = ("cleanup_config",)
 """Keys of Hasura that this version does not know how to honour: never ignored, so refused."""
 
 _TOP = ("version", "triggers")
@@ -191,7 +192,7 @@ def _trigger(draft: Draft, label: str, problems: list[str]) -> Trigger | None:
         trigger = Trigger.model_validate(spec)
     except ValidationError:
         problems += [
-            f"{_place(draft, problem.path)}: {label}: {problem.text}"
+            f"{_place(draft, problem.path).within(problem.line)}: {label}: {problem.text}"
             for problem in spec_problems.problems(spec)
         ]
         return None

@@ -26,6 +26,14 @@ Verbose = Annotated[
     bool, typer.Option("--verbose", help="Print also the SQL of the first installation in full.")
 ]
 
+ReplaceHasura = Annotated[
+    bool,
+    typer.Option(
+        "--replace-hasura",
+        help="In the same transaction turn off what Hasura captures for triggers of these names.",
+    ),
+]
+
 
 def diff(
     *,
@@ -34,6 +42,7 @@ def diff(
         bool, typer.Option("--exit-code", help="End with exit code 4 if there is a difference.")
     ] = False,
     no_env_check: NoEnvCheck = False,
+    replace_hasura: ReplaceHasura = False,
     slot: Slot = DEFAULT_SLOT,
     plugin: PluginOption = Plugin.PGOUTPUT,
     dsn: Dsn = None,
@@ -43,7 +52,8 @@ def diff(
     """Show what apply would do: triggers, SQL and the locks it takes. Changes nothing."""
     from cdc_triggers.cli import applying  # noqa: PLC0415 - pydantic and YAML: slow to load
 
-    asked = applying.Asked(settings.config_paths(config), settings.dsn(dsn), slot, plugin.value)
+    files, database = settings.config_paths(config), settings.dsn(dsn)
+    asked = applying.Asked(files, database, slot, plugin.value, replace_hasura)
     plan = applying.diff(asked, check_environment=not no_env_check)
     if as_json:
         applying.print_document(plan)
@@ -61,6 +71,7 @@ def apply(
         bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")
     ] = False,
     no_env_check: NoEnvCheck = False,
+    replace_hasura: ReplaceHasura = False,
     slot: Slot = DEFAULT_SLOT,
     plugin: PluginOption = Plugin.PGOUTPUT,
     dsn: Dsn = None,
@@ -69,6 +80,7 @@ def apply(
     """Bring the database to what the trigger file says, in one transaction, after asking."""
     from cdc_triggers.cli import applying  # noqa: PLC0415 - pydantic and YAML: slow to load
 
-    asked = applying.Asked(settings.config_paths(config), settings.dsn(dsn), slot, plugin.value)
+    files, database = settings.config_paths(config), settings.dsn(dsn)
+    asked = applying.Asked(files, database, slot, plugin.value, replace_hasura)
     how = applying.How(yes=yes, dry_run=dry_run, verbose=verbose)
     applying.apply(asked, how, check_environment=not no_env_check)

@@ -35,6 +35,7 @@ class Asked(NamedTuple):
     dsn: str
     slot: str
     plugin: str
+    replace_hasura: bool
 
 
 class How(NamedTuple):
@@ -53,7 +54,7 @@ def diff(asked: Asked, *, check_environment: bool) -> Plan:
     """
     loaded = trigger_file.load(asked.files)
     with operating.open_installer(asked.dsn, asked.slot, asked.plugin) as installer:
-        return _plan(installer, loaded, check_environment=check_environment)
+        return _plan(installer, loaded, asked, check_environment=check_environment)
 
 
 def apply(asked: Asked, how: How, *, check_environment: bool) -> None:
@@ -64,7 +65,7 @@ def apply(asked: Asked, how: How, *, check_environment: bool) -> None:
     """
     loaded = trigger_file.load(asked.files)
     with operating.open_installer(asked.dsn, asked.slot, asked.plugin) as installer:
-        plan = _plan(installer, loaded, check_environment=check_environment)
+        plan = _plan(installer, loaded, asked, check_environment=check_environment)
         print_plan(plan, verbose=how.verbose)
         if plan.empty or how.dry_run:
             return
@@ -75,7 +76,9 @@ def apply(asked: Asked, how: How, *, check_environment: bool) -> None:
     output.say(f"applied: {counts}{made}")
 
 
-def _plan(installer: Installer, loaded: LoadedTriggers, *, check_environment: bool) -> Plan:
+def _plan(
+    installer: Installer, loaded: LoadedTriggers, asked: Asked, *, check_environment: bool
+) -> Plan:
     """The plan, if it can be applied.
 
     Raises:
@@ -84,7 +87,7 @@ def _plan(installer: Installer, loaded: LoadedTriggers, *, check_environment: bo
     problems: list[str] = []
     if check_environment:
         problems += trigger_file.environment_problems(loaded, settings.environment())
-    plan = installer.plan(loaded.triggers, loaded.sources)
+    plan = installer.plan(loaded.triggers, loaded.sources, replace_hasura=asked.replace_hasura)
     problems += plan.problems
     if problems:
         raise TriggerFileError(problems)

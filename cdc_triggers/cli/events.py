@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cdc_triggers import settings
+from cdc_triggers.app import document
 from cdc_triggers.app.admin import parse_since
 from cdc_triggers.cli import output
 from cdc_triggers.cli.options import (  # noqa: TC001 - typer reads annotations at run time
@@ -91,7 +92,7 @@ def show(
     with operating.open_admin(settings.dsn(dsn)) as admin:
         detail = admin.event(event_id)
     if as_json:
-        output.print_json(_document(detail))
+        output.print_json(document.event(detail))
         return
     _print_event(detail.event)
     _print_deliveries(detail)
@@ -166,20 +167,6 @@ def _print_redelivery(result: Redelivery, *, dry_run: bool) -> None:
         output.say(f"left alone: {result.already_parked} parked already and due to be retried")
 
 
-def _document(detail: EventDetail) -> dict[str, object]:
-    event = detail.event._asdict()
-    event |= {"old": output.raw_json(detail.event.old), "new": output.raw_json(detail.event.new)}
-    attempts = [
-        {
-            **a._asdict(),
-            "request": output.raw_json(a.request),
-            "response": output.raw_json(a.response),
-        }
-        for a in detail.attempts
-    ]
-    return {"event": event, "deliveries": detail.deliveries, "attempts": attempts}
-
-
 def _print_event(event: EventView) -> None:
     output.print_fields(
         (
@@ -210,7 +197,7 @@ def _print_deliveries(detail: EventDetail) -> None:
 def _print_attempt(attempt: AttemptView) -> None:
     answer = "no answer" if attempt.status is None else f"status {attempt.status}"
     typer.echo(
-        f"\nattempt {attempt.attempt} for {attempt.trigger} at {output.iso(attempt.started_at)}: "
+        f"\nattempt {attempt.attempt} for {attempt.trigger} at {document.iso(attempt.started_at)}: "
         f"{answer}, {attempt.outcome}, {attempt.duration_ms:.1f} ms"
     )
     if attempt.error:

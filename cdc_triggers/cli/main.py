@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
-from typing import Annotated
+import threading
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -13,10 +15,12 @@ from cdc_triggers.cli import (
     apply,
     doctor,
     events,
+    import_hasura,
     init,
     listen,
     status,
     stream,
+    transform,
     triggers,
     uninstall,
 )
@@ -25,6 +29,8 @@ from cdc_triggers.wiring import operating
 
 RUNTIME_ERROR = 1
 INTERRUPTED = 130
+LAST_WORDS_S = 5.0
+"""How long the end waits for whoever reads stderr."""
 
 app = typer.Typer(
     name="cdc-triggers",
@@ -62,8 +68,10 @@ app.command("uninstall")(uninstall.uninstall)
 app.command("stream")(stream.stream)
 app.add_typer(triggers.app, name="triggers")
 app.add_typer(events.app, name="events")
+app.add_typer(transform.app, name="transform")
 app.command("status")(status.status)
 app.command("listen")(listen.listen)
+app.add_typer(import_hasura.app, name="import")
 
 
 def main() -> None:
@@ -72,6 +80,7 @@ def main() -> None:
     An error that the operator can mend is one line and a hint on stderr, never a traceback. A
     traceback is left to what nobody foresaw: that is a bug, and its report needs it.
     """
+    _occupy_standard_descriptors()
     for stream_ in (sys.stdout, sys.stderr):
         # A locale without UTF-8 must not turn a table name into a crash.
         if hasattr(stream_, "reconfigure"):
@@ -88,5 +97,30 @@ def main() -> None:
         known = error if isinstance(error, CdcTriggersError) else operating.known_error(error)
         if known is None:
             raise
-        typer.echo(f"error: {known}", err=True)
-        sys.exit(known.exit_code)
+        _end(f"error: {known}", known.exit_code)
+
+
+def _occupy_standard_descriptors() -> None:
+    """Open what the caller has closed: else a connection takes its number, and what is printed."""
+    for fd in range(3):
+        try:
+            os.fstat(fd)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+
+
+def _end(message: str, code: int) -> NoReturn:
+    """Say it and exit with that code, also if stderr is full, or a pipe that nobody reads."""
+    said = threading.Event()
+
+    def say() -> None:
+        with contextlib.suppress(OSError):
+            typer.echo(message, err=True)
+            said.set()
+
+    speaker = threading.Thread(target=say, daemon=True)
+    speaker.start()
+    speaker.join(LAST_WORDS_S)
+    if not said.is_set():
+        os._exit(code)  # the interpreter would try once more, and fail or wait
+    sys.exit(code)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import typer
+
+from cdc_triggers.app import document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,13 +34,7 @@ def say(message: str) -> None:
 
 def print_json(value: object) -> None:
     """One JSON document on stdout: named tuples as objects, times as ISO 8601 in UTC."""
-    options = orjson.OPT_INDENT_2 | orjson.OPT_PASSTHROUGH_DATETIME
-    typer.echo(orjson.dumps(value, default=_encode, option=options))
-
-
-def raw_json(text: str | None) -> orjson.Fragment | None:
-    """JSON text that goes into a document as it is, so that numbers keep their digits."""
-    return None if text is None else orjson.Fragment(text)
+    typer.echo(document.dumps(value, indent=True))
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -85,13 +81,8 @@ def show(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):
-        return iso(value)
+        return document.iso(value)
     return "".join(_visible(character) for character in str(value))
-
-
-def iso(at: datetime) -> str:
-    """A time as in the body of a request: UTC, microseconds, `Z`."""
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def show_bytes(count: int | None) -> str:
@@ -147,10 +138,4 @@ def _encode(value: Any) -> Any:
     Raises:
         TypeError: we do not know it either.
     """
-    if isinstance(value, _Number):
-        return orjson.Fragment(value.text)
-    if isinstance(value, datetime):
-        return iso(value)
-    if hasattr(value, "_asdict"):
-        return value._asdict()
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    return orjson.Fragment(value.text) if isinstance(value, _Number) else document.encode(value)

@@ -39,6 +39,13 @@ def _print_status(found: Status, slot: str) -> None:
         output.say("no stream has used this slot yet: run `cdc-triggers stream`")
     else:
         _print_stream(found.stream)
+    output.print_fields(
+        (
+            ("parked", found.parked),
+            ("dead", found.dead),
+            ("oldest unsettled", output.show_age(found.oldest_unsettled_age_s)),
+        )
+    )
     typer.echo("")
     output.print_table(
         ("trigger", "state", "parked", "dead", "delivered", "oldest unsettled", "last error"),
@@ -78,7 +85,11 @@ def _left(slot: SlotStatus) -> str:
     """Bytes that may be written before PostgreSQL gives the slot up."""
     if slot.safe_wal_size is None:
         return "-" if slot.wal_status == "lost" else "no limit: max_slot_wal_keep_size is not set"
-    return output.show_bytes(slot.safe_wal_size)
+    left = output.show_bytes(slot.safe_wal_size)
+    if slot.seconds_to_loss is None:
+        return f"{left}, and nothing is written just now"
+    rate = output.show_bytes(round(slot.wal_bytes_per_s or 0))
+    return f"{left}, enough for {output.show_age(slot.seconds_to_loss)} at {rate}/s"
 
 
 def _print_stream(stream: StreamStatus) -> None:
@@ -90,6 +101,18 @@ def _print_stream(stream: StreamStatus) -> None:
             ("received", stream.received_lsn),
             ("settled", stream.settled_lsn),
             ("confirmed", stream.confirmed_lsn),
-            ("oldest unsettled", output.show_age(stream.oldest_unsettled_age_s)),
+            *_recoveries(stream),
         )
     )
+
+
+def _recoveries(stream: StreamStatus) -> list[tuple[str, str]]:
+    """Said only if there is something to say."""
+    lines = []
+    if stream.recovering:
+        lines.append(("recovering", "the slot was lost, its events are being parked from the log"))
+    if stream.recoveries:
+        lines.append(("recoveries", f"{stream.recoveries}, {stream.recovered} deliveries found"))
+    if lines and stream.recovery_reason:
+        lines.append(("last recovery", stream.recovery_reason))
+    return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,11 @@ from cdc_triggers.cli.options import (
     Slot,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cdc_triggers.wiring.streaming import Server, Watched
+
 
 def stream(
     *,
@@ -34,7 +39,7 @@ def stream(
             "--http",
             metavar="HOST:PORT",
             show_default=False,
-            help="Serve /livez and /readyz there; /readyz is 200 only while streaming.",
+            help="Serve /livez, /readyz and the API there: GET /api describes it.",
         ),
     ] = None,
     http_client: Annotated[
@@ -64,9 +69,20 @@ def stream(
             dsn=settings.dsn(dsn),
             slot=slot,
             plugin=plugin.value,
-            http=http,
             http_client=http_client.value,
             drain_timeout_s=drain_timeout,
             log_format=log_format.value,
-        )
+        ),
+        None if http is None else _server(http, settings.dsn(dsn), slot, plugin.value),
     )
+
+
+def _server(http: str, dsn: str, slot: str, plugin: str) -> Callable[[Watched], Server]:
+    """What makes the server of --http; nothing of it is loaded without."""
+    from cdc_triggers.console.server import HttpServer, Setup, parse_address  # noqa: PLC0415 - slow
+    from cdc_triggers.wiring.serving import Backend  # noqa: PLC0415 - as above
+
+    backend = Backend(dsn, slot, plugin, settings.environment())
+    address = parse_address(http)
+    setup = Setup(address, backend, settings.admin_secret(), settings.source())
+    return lambda watched: HttpServer(setup, watched)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from cdc_triggers import settings
+from cdc_triggers.app import document
 from cdc_triggers.cli import output
 from cdc_triggers.cli.options import Dsn, Json  # noqa: TC001 - typer reads annotations at run time
 from cdc_triggers.wiring import operating
@@ -22,9 +23,7 @@ def list_triggers(*, dsn: Dsn = None, as_json: Json = False) -> None:
     with operating.open_admin(settings.dsn(dsn)) as admin:
         triggers = admin.triggers()
     if as_json:
-        output.print_json(
-            [{**t._asdict(), "definition": output.raw_json(t.definition)} for t in triggers]
-        )
+        output.print_json([document.trigger(each) for each in triggers])
         return
     output.print_table(
         ("name", "table", "revision", "state", "updated"),
@@ -47,7 +46,7 @@ def show(name: Name, *, dsn: Dsn = None, as_json: Json = False) -> None:
     with operating.open_admin(settings.dsn(dsn)) as admin:
         trigger = admin.trigger(name)
     if as_json:
-        output.print_json({**trigger._asdict(), "definition": output.raw_json(trigger.definition)})
+        output.print_json(document.trigger(trigger))
         return
     output.print_fields(
         (

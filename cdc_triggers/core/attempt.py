@@ -18,22 +18,36 @@ class FailureKind(StrEnum):
     TIMEOUT = "timeout"
     PROTOCOL = "protocol"
     INVALID_REQUEST = "invalid_request"
+    TEMPLATE = "template"
 
 
 class Request(NamedTuple):
-    """What goes on the wire: a POST of exactly these bytes.
+    """What goes on the wire: exactly these bytes.
 
     Attributes:
         url: resolved (may hold secrets: never log it, never store it).
         headers: resolved name and value pairs, content-type included.
         body: the very bytes sent.
         timeout_s: for the whole attempt, from connecting to the last body byte.
+        method: POST, unless a transform says otherwise.
     """
 
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
     timeout_s: float
+    method: str = "POST"
+
+
+class Recorded(NamedTuple):
+    """What is kept of an answer's body when a transform makes something else of it.
+
+    Attributes:
+        error: why the transform could not be made; `body` is then what came.
+    """
+
+    body: bytes
+    error: str | None = None
 
 
 class Response(NamedTuple):
@@ -41,12 +55,14 @@ class Response(NamedTuple):
 
     Attributes:
         body: at most `RESPONSE_BODY_LIMIT` bytes; `truncated` says that there was more.
+        recorded: what the attempt log has instead of it; None: the body as it came.
     """
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
     truncated: bool = False
+    recorded: Recorded | None = None
 
     @property
     def ok(self) -> bool:

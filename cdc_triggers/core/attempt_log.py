@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
 
-from cdc_triggers.core.attempt import Failure, Response
+from cdc_triggers.core.attempt import Failure, Recorded, Response
 from cdc_triggers.core.records import AttemptRow
+from cdc_triggers.core.transform_spec import RequestHeaders
 
 if TYPE_CHECKING:
     from cdc_triggers.core.attempt import Outcome
     from cdc_triggers.core.delivery import Delivery
     from cdc_triggers.core.records import TriggerRow
     from cdc_triggers.core.spec import Trigger
+    from cdc_triggers.core.transform_spec import RequestTransform
 
 
 class Times(NamedTuple):
@@ -64,13 +66,34 @@ class AttemptLog:
 def describe_request(spec: Trigger) -> str:
     """URL and headers as the spec has them: values from the environment stay names."""
     url = spec.webhook if spec.webhook is not None else f"{{{{{spec.webhook_from_env}}}}}"
-    headers = [
+    headers: list[dict[str, str | None]] = [
         {"name": h.name, "value": h.value}
         if h.value is not None
         else {"name": h.name, "value_from_env": h.value_from_env}
         for h in spec.headers
     ]
-    return orjson.dumps({"method": "POST", "url": url, "headers": headers}).decode()
+    described: dict[str, object] = {"method": "POST", "url": url, "headers": headers}
+    if spec.request_transform is not None:
+        described |= _transformed(spec.request_transform, url, headers)
+    return orjson.dumps(described).decode()
+
+
+def _transformed(
+    transform: RequestTransform, url: str, headers: list[dict[str, str | None]]
+) -> dict[str, object]:
+    """The same for a request that is transformed: templates stay templates."""
+    changes = transform.request_headers or RequestHeaders()
+    replaced = {name.lower() for name in (*changes.remove_headers, *changes.add_headers)}
+    kept = [header for header in headers if (header["name"] or "").lower() not in replaced]
+    added = [{"name": name, "value": text} for name, text in changes.add_headers.items()]
+    described: dict[str, object] = {
+        "method": transform.method or "POST",
+        "url": transform.url or url,
+        "headers": [*kept, *added],
+    }
+    if transform.query_params is not None:
+        described["query_params"] = transform.query_params
+    return described
 
 
 def describe_response(outcome: Outcome) -> str | None:
@@ -78,15 +101,17 @@ def describe_response(outcome: Outcome) -> str | None:
     if isinstance(outcome, Failure):
         return None
     # PostgreSQL's json takes no NUL and no lone surrogate; an endpoint may send anything
-    body = outcome.body.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return orjson.dumps(
-        {
-            "status": outcome.status,
-            "headers": [{"name": name, "value": value} for name, value in outcome.headers],
-            "body": body,
-            "truncated": outcome.truncated,
-        }
-    ).decode()
+    recorded = outcome.recorded or Recorded(outcome.body)
+    body = recorded.body.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
+    described = {
+        "status": outcome.status,
+        "headers": [{"name": name, "value": value} for name, value in outcome.headers],
+        "body": body,
+        "truncated": outcome.truncated,
+    }
+    if recorded.error is not None:
+        described["transform_error"] = recorded.error
+    return orjson.dumps(described).decode()
 
 
 def describe_error(outcome: Outcome) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -95,12 +96,16 @@ class Applied(NamedTuple):
     ordering_attnums: tuple[int, ...]
 
 
+_NONE: Mapping[int, tuple[str, ...]] = MappingProxyType({})
+
+
 class Catalog(NamedTuple):
     """The state that a plan starts from.
 
     Attributes:
         details: by oid, of every captured table and every table that a spec names.
         capture: capture triggers by oid of their table, without clones on partitions.
+        hasura: names of those of Hasura's that are on, likewise.
     """
 
     version: int
@@ -110,3 +115,4 @@ class Catalog(NamedTuple):
     capture: Mapping[int, tuple[CaptureTrigger, ...]]
     captured: Sequence[Captured]
     applied: Sequence[Applied]
+    hasura: Mapping[int, tuple[str, ...]] = _NONE

@@ -20,6 +20,10 @@ class Row(Enum):
     PRESENT = auto()
 
 
+Keys = tuple[str | None, str | None]
+"""Its ordering key, and the one before an UPDATE that changed it."""
+
+
 class Delivery:
     """Mutable while it is on its way; whoever holds it is the engine.
 
@@ -28,7 +32,7 @@ class Delivery:
         txn: the transaction that waits for it; None once it needs nothing from the stream.
         row, row_id: whether it is parked durably, and as which row.
         tries: attempts made.
-        started: monotonic seconds when the running attempt began.
+        started: monotonic seconds when it was queued, and then when the running attempt began.
         finished: an attempt that ended while the row was being written, and what follows from it.
     """
 
@@ -54,7 +58,9 @@ class Delivery:
         trigger_id: int,
         revision: Revision,
         event: Event,
-        keys: tuple[str | None, str | None] = (None, None),
+        keys: Keys = (None, None),
+        *,
+        now: float = 0.0,
     ) -> None:
         self.token = token
         self.trigger_id = trigger_id
@@ -65,8 +71,8 @@ class Delivery:
         self.row = Row.ABSENT
         self.row_id = 0
         self.tries = 0
-        self.size = event.size
-        self.started = 0.0
+        self.size = event.size + len(self.key or "") + len(self.old_key or "")
+        self.started = now
         self.finished: tuple[Decision, AttemptRow] | None = None
 
     @property

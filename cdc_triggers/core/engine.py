@@ -1,11 +1,11 @@
 """Every decision between the stream and the endpoints; no I/O, no clock of its own.
 
-The shell feeds it (`receive`, `finished`, `written`, `claimed`, `tick`) and does what it asks for
-(`take`, `take_outbox`, `claims_due`, `reload_wanted`).
+The shell feeds it (`receive`, `finished`, `written`, `claimed`, `tick`), then asks what to do.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, assert_never
 
 from cdc_triggers.core import payload, retry
@@ -15,17 +15,18 @@ from cdc_triggers.core.event import event_of
 from cdc_triggers.core.ledger import Ledger, TxnId
 from cdc_triggers.core.lsn import ZERO, Lsn
 from cdc_triggers.core.matching import Match, Matcher, operation_of
+from cdc_triggers.core.memory import Memory
 from cdc_triggers.core.messages import Begin, Commit, LogRow, Other, Signal
 from cdc_triggers.core.parking import Parking
 from cdc_triggers.core.records import Progress
-from cdc_triggers.core.roster import Roster
-from cdc_triggers.core.trigger_state import POLL_S
+from cdc_triggers.core.roster import STUCK_S, Roster
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from cdc_triggers.core.attempt import Outcome
     from cdc_triggers.core.attempt_log import Times
+    from cdc_triggers.core.delivery import Keys
     from cdc_triggers.core.event import Event
     from cdc_triggers.core.messages import Message
     from cdc_triggers.core.outbox import Outbox
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
 SLOW_S = 3.0
 """An attempt that runs longer is written down, so that it holds no WAL."""
-
 
 _OUTCOMES: dict[type[retry.Decision], str] = {
     retry.Delivered: "delivered",
@@ -61,9 +61,10 @@ class Engine:
         self.delivered = 0
         self._claim_all = False
         self._held: set[int] = set()
-        self._parking = Parking()
-        self._done = set(start.done)
-        self._roster = Roster()
+        self._memory = Memory()
+        self._parking = Parking(self._memory)
+        self._done, self._done_left = start.done, len(start.done)
+        self._roster = Roster(self._memory)
         self._attempts = AttemptLog()
         self._matcher = Matcher(())
         self._txn: TxnId | None = None
@@ -73,8 +74,7 @@ class Engine:
         self.set_triggers(triggers, now)
         for trigger_id, keys in start.parked_keys.items():
             if (state := self._roster.active.get(trigger_id)) is not None:
-                state.spilling = state.spilling or keys is None
-                state.blocked.update(dict.fromkeys(keys or (), 0))
+                state.remember(keys)
         for trigger_id in start.parked_triggers & self._roster.active.keys():
             self._roster.active[trigger_id].claim_at(now)
 
@@ -182,8 +182,7 @@ class Engine:
 
     def in_flight(self) -> list[Delivery]:
         """All deliveries whose attempt runs."""
-        states = self._roster
-        return [d for state in states for d in state.lanes.in_flight.values()]
+        return [d for state in self._roster for d in state.lanes.in_flight.values()]
 
     # -- writing --------------------------------------------------------------------------------
 
@@ -196,13 +195,17 @@ class Engine:
         """What must be written in one transaction; call `written` when it is."""
         return self._parking.take_outbox()
 
-    def progress(self, mono_to_wall: float) -> Progress:
-        """How far the stream is; `mono_to_wall` is wall time less monotonic time."""
+    def progress(self, outbox: Outbox, mono_to_wall: float) -> Progress:
+        """How far the stream is once `outbox` is written, for the same transaction.
+
+        `mono_to_wall` is wall time less monotonic time.
+        """
+        outbox.settled_lsn = self.ledger.settled_with(outbox.settles)
         oldest = self.ledger.oldest_since
         settled_us = self.ledger.settled_commit_us
         return Progress(
             self.ledger.received,
-            self.ledger.settled,
+            outbox.settled_lsn,
             self.ledger.confirmed,
             None if oldest is None else oldest + mono_to_wall,
             settled_us / 1e6 if settled_us else None,
@@ -211,8 +214,10 @@ class Engine:
 
     def written(self, outbox: Outbox, result: BatchResult, now: float) -> None:
         """The outbox is durable: what it holds is settled from here on."""
+        outbox.written()
         for txn, count in outbox.settles.items():
             self.ledger.settle(txn, count)
+        self.ledger.record(outbox.settled_lsn)
         for delivery, row in zip(outbox.parked, outbox.parks, strict=True):
             delivery.row = Row.PRESENT
             delivery.row_id = result.row_ids.get(delivery.token, 0)
@@ -228,32 +233,32 @@ class Engine:
                 decision, attempt = delivery.finished
                 delivery.finished = None
                 self._conclude(delivery, decision, attempt)
-        for delivery, resolution in zip(outbox.resolved, outbox.resolutions, strict=True):
-            self._held.discard(delivery.row_id)
-            if (state := self._roster.active.get(delivery.trigger_id)) is not None:
+        for trigger_id, resolution in zip(outbox.resolved, outbox.resolutions, strict=True):
+            self._held.discard(resolution.row_id)
+            if (state := self._roster.active.get(trigger_id)) is not None:
                 state.claim_at(now + resolution.delay_s)
         for trigger_id, key in result.freed:
             if (state := self._roster.active.get(trigger_id)) is not None:
                 state.unblock(key)
+        self._roster.relieve_all(now)
 
     # -- feeding from the table -----------------------------------------------------------------
 
     def claims_due(self, now: float) -> list[tuple[int, int]]:
         """Triggers whose parked deliveries should be fetched, each with how many; marks them."""
-        due = [state for state in self._roster.active.values() if state.wants_claim(now)]
-        for state in due:
-            state.claiming = True
-            state.next_claim_at = None
-        return [(s.row.id, s.claim_limit) for s in due]
+        return self._roster.claims_due(now)
+
+    def claim_bytes(self, trigger_id: int) -> int:
+        """How many bytes the claim that is due for this trigger may bring, and one row more."""
+        return self._roster.claim_bytes(trigger_id)
 
     def claimed(
         self, trigger_id: int, rows: Sequence[Claimed], next_due_s: float | None, now: float
     ) -> bool:
         """Parked deliveries that may be attempted. True if the caller should ask what remains."""
-        state = self._roster.active.get(trigger_id)
+        state = self._roster.end_claim(trigger_id)
         if state is None:
             return False
-        state.claiming = False
         returning: set[str] = set()
         for row in rows:
             chains = {key for key in (row.key, row.old_key) if key is not None}
@@ -266,7 +271,7 @@ class Engine:
                 (r for r in state.row.revisions if r.number == row.revision),
                 state.row.revisions[0],
             )
-            delivery = self._new(trigger_id, revision, row.event, (row.key, row.old_key))
+            delivery = self._new(trigger_id, revision, row.event, (row.key, row.old_key), now)
             delivery.row, delivery.row_id, delivery.tries = Row.PRESENT, row.row_id, row.tries
             if state.row.paused or chains & returning:
                 returning |= chains
@@ -275,12 +280,7 @@ class Engine:
                 self._held.add(row.row_id)
                 state.lanes.offer(delivery)
         self._roster.run(state)
-        if rows:
-            state.claim_at(now)
-        elif next_due_s is not None:
-            state.claim_at(now + min(next_due_s, POLL_S))
-        elif state.spilling or state.blocked:
-            state.claim_at(now + POLL_S)
+        state.look_again(len(rows), next_due_s, now)
         return state.spilling and not state.row.paused and len(rows) < state.capacity // 2
 
     def remaining(self, trigger_id: int, keys: frozenset[str] | None) -> None:
@@ -292,7 +292,11 @@ class Engine:
     def tick(self, now: float) -> None:
         """Let time pass: slow attempts are written down, full queues give way."""
         for state in self._roster:
-            self._write_down_slow(state, now)
+            self._write_down(state, now - SLOW_S)
+        self._roster.retry_refused()
+        if (since := self.ledger.oldest_since) is not None and since < now - STUCK_S:
+            for state in self._roster.stuck(now):
+                self._spill(state, now)
         for state in self._roster.full:
             self._roster.relieve(state, now)
             if state.pressure.exhausted(now, others_wait=self._roster.others_wait(state, now)):
@@ -303,6 +307,11 @@ class Engine:
         """Write down all that is not in flight (a drain)."""
         for state in self._roster.active.values():
             self._unqueue(state, "drain", now)
+
+    def write_down_all(self) -> None:
+        """Give every attempt that runs a row, so that the LSN can move past it (a drain)."""
+        for state in self._roster:
+            self._write_down(state, math.inf)
 
     def abandon(self, delivery: Delivery, now: float) -> None:
         """An attempt is given up before it ended: written down, to be made again."""
@@ -320,11 +329,11 @@ class Engine:
 
     def _admit(self, event: Event, match: Match, now: float) -> None:
         trigger_id = match.trigger.id
-        if (event.id, trigger_id) in self._done:
-            self._done.discard((event.id, trigger_id))
+        if self._done_left and (event.id, trigger_id) in self._done:
+            self._done_left -= 1
             return
         state = self._roster.active[trigger_id]
-        delivery = self._new(trigger_id, match.revision, event, (match.key, match.old_key))
+        delivery = self._new(trigger_id, match.revision, event, (match.key, match.old_key), now)
         assert self._txn is not None
         delivery.txn = self._txn
         self.ledger.open(self._txn)
@@ -344,14 +353,10 @@ class Engine:
             self._roster.fill(state, now)
 
     def _new(
-        self,
-        trigger_id: int,
-        revision: Revision,
-        event: Event,
-        keys: tuple[str | None, str | None],
+        self, trigger_id: int, revision: Revision, event: Event, keys: Keys, now: float
     ) -> Delivery:
         self._token += 1
-        return Delivery(self._token, trigger_id, revision, event, keys)
+        return Delivery(self._token, trigger_id, revision, event, keys, now=now)
 
     def _signal(self, content: bytes) -> None:
         # also `retry` reads the specs again: that waits until the sender's rows can be seen
@@ -367,6 +372,7 @@ class Engine:
                 self.delivered += 1
                 self._parking.delivered(delivery)
             case retry.Retry(delay_s):
+                state.rounds = 1
                 self._parking.failed(state, delivery, delay_s, error)
             case retry.Dead():
                 self._parking.dead(state, delivery, error)
@@ -377,7 +383,7 @@ class Engine:
 
     def _spill(self, state: TriggerState, now: float) -> None:
         """From here on all events of the trigger go through the table."""
-        state.spilling = True
+        state.spill()
         self._unqueue(state, "overflow", now)
 
     def _unqueue(self, state: TriggerState, reason: str, now: float) -> None:
@@ -385,10 +391,10 @@ class Engine:
         self._roster.rest(state)
         self._roster.relieve(state, now)
 
-    def _write_down_slow(self, state: TriggerState, now: float) -> None:
-        """Give attempts that have run for long a row; their results will update it."""
+    def _write_down(self, state: TriggerState, until: float) -> None:
+        """Give attempts that began before then a row; their results will update it."""
         for delivery in state.lanes.in_flight.values():
-            if delivery.started > now - SLOW_S:
+            if delivery.started > until:
                 break  # in order of their start
             if delivery.row is Row.ABSENT:
                 self._parking.slow(state, delivery)

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from cdc_triggers.errors import DecodeError
+
 if TYPE_CHECKING:
     from cdc_triggers.core.lsn import Lsn
     from cdc_triggers.core.messages import LogRow
+
+EVENT_BYTES = 2_000
+"""What an event and its delivery cost in memory besides the row: measured, alone in its lane."""
 
 
 class Event(NamedTuple):
@@ -43,27 +48,35 @@ class Event(NamedTuple):
     @property
     def size(self) -> int:
         """Bytes that this event roughly holds in memory."""
-        return 400 + len(self.old or b"") + len(self.new or b"")
+        texts = (self.old, self.new, self.session, self.trace)
+        return EVENT_BYTES + sum(map(len, filter(None, texts)))
 
 
 def event_of(row: LogRow, commit_lsn: Lsn, position: int) -> Event:
-    """The event that a row of the log holds; the one place that knows both forms."""
-    return Event(
-        id=row.id.decode(),
-        table_id=int(row.table_id),
-        schema_name=row.schema_name.decode(),
-        table_name=row.table_name.decode(),
-        op=row.op.decode(),
-        created_at=iso_utc(row.created_at.decode()),
-        xid=int(row.xid),
-        old=row.old,
-        new=row.new,
-        session=row.session,
-        trace=row.trace,
-        trigger_name=None if row.trigger_name is None else row.trigger_name.decode(),
-        commit_lsn=commit_lsn,
-        position=position,
-    )
+    """The event that a row of the log holds; the one place that knows both forms.
+
+    Raises:
+        DecodeError: a number is none, or a name is not UTF-8.
+    """
+    try:
+        return Event(
+            id=row.id.decode(),
+            table_id=int(row.table_id),
+            schema_name=row.schema_name.decode(),
+            table_name=row.table_name.decode(),
+            op=row.op.decode(),
+            created_at=iso_utc(row.created_at.decode()),
+            xid=int(row.xid),
+            old=row.old,
+            new=row.new,
+            session=row.session,
+            trace=row.trace,
+            trigger_name=None if row.trigger_name is None else row.trigger_name.decode(),
+            commit_lsn=commit_lsn,
+            position=position,
+        )
+    except ValueError as error:
+        raise DecodeError("a row of cdc_triggers.event_log is not what capture writes") from error
 
 
 def iso_utc(text: str) -> str:

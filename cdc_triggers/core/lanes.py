@@ -8,9 +8,11 @@ without a key has no lane. Lanes exist only while something is in them.
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING
 
 from cdc_triggers.core.delivery import Row
+from cdc_triggers.core.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,12 +21,21 @@ if TYPE_CHECKING:
 
 
 class Lanes:
-    """Offer deliveries in stream order, take what may be sent, say how each ended."""
+    """Offer deliveries in stream order, take what may be sent, say how each ended.
 
-    def __init__(self, max_in_flight: int) -> None:
+    Attributes:
+        size: bytes of all that is here.
+        queued_size: bytes of what is not in flight.
+        flying: bytes of what is in flight, but for large ones.
+    """
+
+    def __init__(self, max_in_flight: int, memory: Memory | None = None) -> None:
         self.max_in_flight = max_in_flight
         self.in_flight: dict[int, Delivery] = {}
         self.size = 0
+        self.queued_size = 0
+        self.flying = 0
+        self._memory = memory or Memory()
         self._ready: dict[int, Delivery] = {}
         self._waiting: dict[int, Delivery] = {}
         self._lanes: dict[str, deque[Delivery]] = {}
@@ -35,13 +46,28 @@ class Lanes:
         return len(self._ready) + len(self._waiting)
 
     @property
+    def head(self) -> Delivery:
+        """What `take` would give; only if it `can_take`."""
+        return next(iter(self._ready.values()))
+
+    @property
     def can_take(self) -> bool:
         """True if `take` would give one."""
         return bool(self._ready) and len(self.in_flight) < self.max_in_flight
 
+    @property
+    def waits_since(self) -> float:
+        """When one of the first in the queues was queued; infinity if both are empty.
+
+        Whatever waits was queued no longer ago than twice the time since then.
+        """
+        firsts = (next(iter(q.values()), None) for q in (self._ready, self._waiting))
+        return min((d.started for d in firsts if d is not None), default=inf)
+
     def offer(self, delivery: Delivery) -> None:
         """Queue a delivery behind the earlier ones of its keys."""
         self.size += delivery.size
+        self._queue(delivery.size)
         heads = True
         for key in delivery.keys:
             lane = self._lanes.get(key)
@@ -59,12 +85,15 @@ class Lanes:
         token = next(iter(self._ready))
         delivery = self._ready.pop(token)
         self.in_flight[token] = delivery
+        self.queued_size -= delivery.size
+        self.flying += self._memory.take_off(delivery.size)
         return delivery
 
     def release(self, delivery: Delivery) -> None:
         """The delivery in flight is over and holds nobody back: its followers may go."""
         del self.in_flight[delivery.token]
         self.size -= delivery.size
+        self.flying -= self._memory.land(delivery.size)
         for key in delivery.keys:
             lane = self._lanes[key]
             head = lane.popleft()
@@ -112,6 +141,11 @@ class Lanes:
                 del self._lanes[key]
         for delivery in gone:
             self.size -= delivery.size
+            self._queue(-delivery.size)
             if self._ready.pop(delivery.token, None) is None:
                 del self._waiting[delivery.token]
         return gone
+
+    def _queue(self, size: int) -> None:
+        self.queued_size += size
+        self._memory.queued += size

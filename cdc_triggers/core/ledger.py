@@ -3,14 +3,20 @@
 A transaction settles when its commit was seen and none of its deliveries is open. The settled LSN
 is the `end_lsn` of the last transaction that has no unsettled one before it. It never moves
 backwards, never passes an open delivery, and is never `end_lsn + 1` (that can skip a neighbour).
+
+Only what the stream's own row has recorded is confirmed: a slot that is further on was moved by
+somebody else, and a starting stream can tell (docs/adr/0014).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from typing import NewType
+from typing import TYPE_CHECKING, NewType
 
 from cdc_triggers.core.lsn import ZERO, Lsn
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TxnId = NewType("TxnId", int)
 """A transaction's place in the order of arrival, from 1."""
@@ -29,11 +35,12 @@ class _Entry:
 
 
 class Ledger:
-    """Counts what is open in each transaction; received >= settled >= confirmed, always."""
+    """Counts what is open in each transaction; received >= settled >= recorded >= confirmed."""
 
     def __init__(self, confirmed: Lsn = ZERO) -> None:
         self.received = confirmed
         self.settled = confirmed
+        self.recorded = confirmed
         self.confirmed = confirmed
         self.settled_commit_us = 0
         self._entries: deque[_Entry] = deque()
@@ -76,10 +83,24 @@ class Ledger:
             self.received = max(self.received, server_lsn)
             self.settled = server_lsn
 
+    def settled_with(self, settles: Mapping[TxnId, int]) -> Lsn:
+        """The settled LSN as it will be once these deliveries have settled too; changes nothing."""
+        settled = self.settled
+        for txn, entry in enumerate(self._entries, self._first):
+            if entry.end_lsn is None or entry.open > settles.get(TxnId(txn), 0):
+                break
+            settled = max(settled, entry.end_lsn)
+        return settled
+
+    def record(self, lsn: Lsn) -> None:
+        """The stream's row says durably that all below `lsn` is settled: it may be confirmed."""
+        assert lsn <= self.settled, "recorded as settled what is not"
+        self.recorded = max(self.recorded, lsn)
+
     def confirm(self) -> Lsn:
         """The LSN to confirm now; from here on it counts as confirmed."""
-        assert self.confirmed <= self.settled <= self.received
-        self.confirmed = self.settled
+        assert self.confirmed <= self.recorded <= self.settled <= self.received
+        self.confirmed = self.recorded
         return self.confirmed
 
     @property

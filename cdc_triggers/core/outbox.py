@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
+
+from cdc_triggers.core.lsn import ZERO
+from cdc_triggers.core.memory import MIB
 
 if TYPE_CHECKING:
     from cdc_triggers.core.delivery import Delivery
     from cdc_triggers.core.ledger import TxnId
+    from cdc_triggers.core.memory import Memory
     from cdc_triggers.core.records import AttemptRow, ParkRow, Resolution
+
+ROW_BYTES = 500
+"""What a record costs besides the texts in it."""
+
+ANSWERS_BYTES = 8 * MIB
+"""Answers of endpoints that wait to be recorded; they may be 64 KiB each, and six times that as
+JSON."""
+
+URGENT_BYTES = 4 * MIB
 
 
 class Outbox:
@@ -15,18 +29,23 @@ class Outbox:
 
     Attributes:
         settles: transactions that settle when this is written, each with a count.
+        settled_lsn: all below it is settled when this is written; the stream's row says so.
         parked: deliveries behind the `parks`, in the same order.
-        resolved: deliveries behind the `resolutions`, in the same order.
+        resolved: the triggers of the `resolutions`, in the same order.
+        size: bytes that all this roughly holds.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
         self.attempts: list[AttemptRow] = []
         self.parks: list[ParkRow] = []
         self.parked: list[Delivery] = []
         self.resolutions: list[Resolution] = []
-        self.resolved: list[Delivery] = []
+        self.resolved: list[int] = []
         self.settles: dict[TxnId, int] = {}
+        self.settled_lsn = ZERO
         self.size = 0
+        self._answers = 0
 
     def __len__(self) -> int:
         return len(self.attempts) + len(self.parks) + len(self.resolutions)
@@ -34,26 +53,39 @@ class Outbox:
     @property
     def urgent(self) -> bool:
         """True if somebody waits for it: parks free memory and WAL, resolutions their followers."""
-        return bool(self.parks or self.resolutions)
+        return bool(self.parks or self.resolutions) or self.size >= URGENT_BYTES
 
     def attempt(self, row: AttemptRow) -> None:
-        """Log an attempt."""
+        """Log an attempt; without what the endpoint answered if there is too much of that."""
+        size = 0 if row.response is None else sys.getsizeof(row.response)
+        if self._answers + size > ANSWERS_BYTES:
+            row, size = row._replace(response=None), 0
+        self._answers += size
         self.attempts.append(row)
-        self.size += 300 + len(row.response or "")
+        self._hold(ROW_BYTES + size)
 
     def park(self, delivery: Delivery, row: ParkRow) -> None:
         """Write a delivery down, parked or dead."""
         self.parks.append(row)
         self.parked.append(delivery)
-        self.size += delivery.size
+        self._hold(ROW_BYTES + delivery.size)
 
     def resolve(self, delivery: Delivery, resolution: Resolution) -> None:
         """Say what became of a delivery that has a row."""
         self.resolutions.append(resolution)
-        self.resolved.append(delivery)
+        self.resolved.append(delivery.trigger_id)
+        self._hold(ROW_BYTES)
 
     def settle(self, delivery: Delivery) -> None:
         """When this is written, the stream owes nothing more for this delivery."""
         if delivery.txn is not None:
             self.settles[delivery.txn] = self.settles.get(delivery.txn, 0) + 1
             delivery.txn = None
+
+    def written(self) -> None:
+        """It is durable, and about to be forgotten."""
+        self._memory.unwritten -= self.size
+
+    def _hold(self, size: int) -> None:
+        self.size += size
+        self._memory.unwritten += size

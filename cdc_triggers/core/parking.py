@@ -9,16 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cdc_triggers.core.delivery import Delivery, Row
+from cdc_triggers.core.memory import MIB
 from cdc_triggers.core.outbox import Outbox
 from cdc_triggers.core.records import ParkRow, Resolution
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from cdc_triggers.core.memory import Memory
     from cdc_triggers.core.trigger_state import TriggerState
 
 OUTBOX_RECORDS = 5_000
-OUTBOX_BYTES = 16 * 1024 * 1024
+OUTBOX_BYTES = 16 * MIB
 """Unwritten records at which intake and sending wait for the store."""
 
 HOLD_MARGIN_S = 30.0
@@ -28,13 +30,19 @@ HOLD_MARGIN_S = 30.0
 class Parking:
     """Turns what happens to deliveries into records."""
 
-    def __init__(self) -> None:
-        self.outbox = Outbox()
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self.outbox = Outbox(memory)
 
     @property
     def behind(self) -> bool:
         """True if so much is unwritten that nothing more should be started."""
-        return len(self.outbox) >= OUTBOX_RECORDS or self.outbox.size >= OUTBOX_BYTES
+        memory = self._memory
+        return (
+            len(self.outbox) >= OUTBOX_RECORDS
+            or self.outbox.size >= OUTBOX_BYTES
+            or (memory.free <= 0 and memory.unwritten > 0)
+        )
 
     @property
     def far_behind(self) -> bool:
@@ -46,7 +54,7 @@ class Parking:
 
     def take_outbox(self) -> Outbox:
         """What must be written in one transaction; a new outbox collects what comes after."""
-        outbox, self.outbox = self.outbox, Outbox()
+        outbox, self.outbox = self.outbox, Outbox(self._memory)
         return outbox
 
     def delivered(self, delivery: Delivery) -> None:

@@ -43,16 +43,22 @@ def body(
     if payload != "*":
         old = None if old is None else rowjson.pick(old, payload)
         new = None if new is None else rowjson.pick(new, payload)
-    return b'{"id":"%b","created_at":"%b",%b"current_retry":%d,"max_retries":%d},%b,%b}}}' % (
+    # in one go: a row may be large, and each copy of it that is alive counts
+    return (
+        b'{"id":"%b","created_at":"%b",%b"current_retry":%d,"max_retries":%d},'
+        b'"event":{"op":"%b","session_variables":%b,"trace_context":%b,'
+        b'"data":{"old":%b,"new":%b}}}'
+    ) % (
         event.id.encode(),
         event.created_at.encode(),
         _names(event.schema_name, event.table_name, trigger_name),
         current_retry,
         max_retries,
-        b'"event":{"op":"%b","session_variables":%b,"trace_context":%b'
-        % (event.op.encode(), session_variables(event.session), trace_context(event.trace)),
-        b'"data":{"old":%b,"new":%b'
-        % (b"null" if old is None else old, b"null" if new is None else new),
+        event.op.encode(),
+        session_variables(event.session),
+        trace_context(event.trace),
+        b"null" if old is None else old,
+        b"null" if new is None else new,
     )
 
 

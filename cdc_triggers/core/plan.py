@@ -10,6 +10,7 @@ import hashlib
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from cdc_triggers.core import hasura_capture
 from cdc_triggers.core.catalog import CaptureTrigger, Kind
 from cdc_triggers.core.resolve import Resolved, Resolver
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cdc_triggers.core.catalog import Applied, Captured, Catalog, Details, Relation
+    from cdc_triggers.core.hasura_capture import Beside
     from cdc_triggers.core.spec import Trigger
 
 NEW_TABLE = 0
@@ -24,6 +26,13 @@ NEW_TABLE = 0
 
 PREFIX = "00_cdc_triggers_"
 """Every capture trigger's name begins so, and sorts before nearly all others: it fires first."""
+
+ATTACHED = "attached"
+"""Argument of the row triggers that capture only while the table is a partition of another.
+
+Somebody may attach a captured table at any time, and from then on statements name its parent: no
+statement trigger of the partition fires on those. See sql/capture.
+"""
 
 _OPERATIONS = ("insert", "update", "delete")
 
@@ -88,6 +97,8 @@ class Plan(NamedTuple):
         problems: one line each, `file:line: trigger: what, and what to write instead`.
         notes: what the user should know, but may well want.
         statements: for the reader's eyes; written by the adapter.
+        replace_hasura: Hasura's capture for triggers of the same names shall be off.
+        silenced: what of it is on, and is turned off before anything else.
     """
 
     triggers: tuple[Trigger, ...]
@@ -97,11 +108,13 @@ class Plan(NamedTuple):
     changes: tuple[TriggerChange, ...]
     tables: tuple[TablePlan, ...]
     statements: tuple[Statement, ...] = ()
+    replace_hasura: bool = False
+    silenced: tuple[Beside, ...] = ()
 
     @property
     def empty(self) -> bool:
         """True if the database is as it should be."""
-        return not (self.changes or self.tables or self.statements)
+        return not (self.changes or self.tables or self.statements or self.silenced)
 
     @property
     def numbers(self) -> bool:
@@ -126,11 +139,22 @@ def numbered(table: TablePlan, table_id: str) -> tuple[CaptureTrigger, ...]:
     )
 
 
-def make_plan(triggers: Sequence[Trigger], sources: Mapping[str, str], catalog: Catalog) -> Plan:
+def make_plan(
+    triggers: Sequence[Trigger],
+    sources: Mapping[str, str],
+    catalog: Catalog,
+    *,
+    replace_hasura: bool = False,
+) -> Plan:
     """Compare the wanted triggers with the database; every problem is found in one run."""
     resolver = Resolver(catalog, sources)
     resolved = [found for spec in triggers if (found := resolver.resolve(spec))]
     resolver.check_names(triggers)
+    beside = hasura_capture.beside(resolved, catalog)
+    if replace_hasura:
+        resolver.problems += hasura_capture.problems(beside, catalog.role)
+    else:
+        resolver.notes += hasura_capture.notes(beside)
     changes = _changes(resolved, catalog) if not resolver.problems else ()
     tables = _tables(resolved, catalog) if not resolver.problems else ()
     return Plan(
@@ -140,6 +164,8 @@ def make_plan(triggers: Sequence[Trigger], sources: Mapping[str, str], catalog: 
         notes=tuple(resolver.notes),
         changes=changes,
         tables=tables,
+        replace_hasura=replace_hasura,
+        silenced=beside if replace_hasura else (),
     )
 
 
@@ -230,9 +256,12 @@ def _capture(
         if not specs:
             continue
         name = f"{PREFIX}{operation}_{table_id}"
-        function = "capture_row" if by_row else f"capture_{operation}"
-        arguments = (str(table_id), naming) if by_row else (str(table_id),)
-        found.append(CaptureTrigger(name, function, arguments, "O"))
+        if by_row:
+            found.append(CaptureTrigger(name, "capture_row", (str(table_id), naming), "O"))
+        else:
+            found.append(CaptureTrigger(name, f"capture_{operation}", (str(table_id),), "O"))
+            attached = (str(table_id), ATTACHED)
+            found.append(CaptureTrigger(f"{name}_{ATTACHED}", "capture_row", attached, "O"))
         found.extend(_replicated(name, table_id, naming, specs))
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from cdc_triggers.core.done import Done
     from cdc_triggers.core.event import Event
     from cdc_triggers.core.lsn import Lsn
     from cdc_triggers.core.snapshot import Snapshot
@@ -142,6 +143,20 @@ class Claimed(NamedTuple):
     event: Event
 
 
+class Lease(NamedTuple):
+    """A stream's right to lead, and what all streams of its slot have done so far.
+
+    Attributes:
+        delivered: deliveries that reached a 2xx.
+        recoveries: how often the slot was lost and made anew.
+        recovered: deliveries that recoveries found in the log and parked.
+    """
+
+    delivered: int
+    recoveries: int
+    recovered: int
+
+
 class StartState(NamedTuple):
     """What a starting stream must know.
 
@@ -153,6 +168,6 @@ class StartState(NamedTuple):
     """
 
     confirmed: Lsn
-    done: frozenset[tuple[str, int]]
+    done: Done
     parked_keys: dict[int, frozenset[str] | None]
     parked_triggers: frozenset[int]

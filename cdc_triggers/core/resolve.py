@@ -102,7 +102,7 @@ class Resolver:
         known = applied.attnums if applied and applied.oid == relation.oid else {}
         names_now = {number: name for name, number in details.columns.items()}
         found: dict[str, int] = {}
-        for place, name in _named_columns(spec):
+        for place, name in named_columns(spec):
             if name in found:
                 continue
             if name in details.columns:
@@ -162,7 +162,7 @@ def find_relation(
     return by_oid.get(before.oid) if before and before.spec.table == spec.table else None
 
 
-def _named_columns(spec: Trigger) -> Iterable[tuple[str, str]]:
+def named_columns(spec: Trigger) -> Iterable[tuple[str, str]]:
     """Every column that the spec names, with the place where it stands."""
     for operation in ("insert", "update", "delete"):
         value = getattr(spec.definition, operation)

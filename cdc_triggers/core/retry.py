@@ -54,6 +54,11 @@ POLICIES: dict[FailureKind, Policy] = {
     FailureKind.INVALID_REQUEST: Policy(
         retry=True, advice="correct the webhook's URL or its headers"
     ),
+    # The same template on the same event ends the same: dead at once, and can be redelivered.
+    FailureKind.TEMPLATE: Policy(
+        retry=False,
+        advice="try it with `cdc-triggers transform test --event`, correct it, apply, redeliver",
+    ),
 }
 """The one table of kinds."""
 

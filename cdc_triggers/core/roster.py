@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cdc_triggers.core.memory import is_large
 from cdc_triggers.core.trigger_state import TriggerState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cdc_triggers.core.delivery import Delivery
+    from cdc_triggers.core.memory import Memory
     from cdc_triggers.core.records import TriggerRow
 
 ACTIVE_S = 10.0
 """A trigger counts as waiting for the reader if it had an event within this time."""
+
+STUCK_S = 5.0
+"""What waits in memory for longer, behind attempts of its trigger, is written down: it must not
+hold the WAL, and so the queue need not be full for it."""
 
 
 class Roster:
@@ -24,11 +30,17 @@ class Roster:
         departed: dropped, but with attempts in flight.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Memory) -> None:
         self.active: dict[int, TriggerState] = {}
         self.departed: dict[int, TriggerState] = {}
+        self._memory = memory
         self._runnable: dict[int, TriggerState] = {}
+        # for a first attempt and for a large one: in order of asking, so that none is passed over
+        self._waiting: dict[bool, dict[int, TriggerState]] = {False: {}, True: {}}
+        # they have attempts in flight: the end of one is their next chance, or the next tick
+        self._refused: dict[int, TriggerState] = {}
         self._full: dict[int, TriggerState] = {}
+        self._claims: dict[int, int] = {}
 
     def __iter__(self) -> Iterator[TriggerState]:
         return iter([*self.active.values(), *self.departed.values()])
@@ -37,11 +49,11 @@ class Roster:
         """The applied triggers, anew; returns the states of those that are gone."""
         before, self.active = self.active, {}
         for row in rows:
-            state = before.pop(row.id, None) or TriggerState(row)
+            state = before.pop(row.id, None) or TriggerState(row, self._memory)
             state.update(row)
             self.active[row.id] = state
         for state in before.values():
-            state.gone = True
+            state.depart()
         self.departed.update(before)
         return list(before.values())
 
@@ -62,19 +74,52 @@ class Roster:
 
     def rest(self, state: TriggerState) -> None:
         """Its queue was taken away: no turn any more."""
-        self._runnable.pop(state.row.id, None)
+        for states in (self._runnable, *self._waiting.values(), self._refused):
+            states.pop(state.row.id, None)
 
     def take(self, now: float) -> Delivery | None:
         """The next delivery, triggers in turn; None if nothing may be sent."""
-        while self._runnable:
-            trigger_id, state = next(iter(self._runnable.items()))
-            del self._runnable[trigger_id]
-            delivery = state.lanes.take()
-            if delivery is not None:
+        for state in self._candidates():
+            if not state.lanes.can_take:
+                continue
+            size = state.lanes.head.size
+            if self._memory.may_fly(size, state.lanes.flying):
+                delivery = state.lanes.take()
                 self.run(state)
                 self.relieve(state, now)
                 return delivery
+            self._set_back(state, size)
         return None
+
+    def retry_refused(self) -> None:
+        """Others may have made room."""
+        self._runnable.update(self._refused)
+        self._refused.clear()
+
+    def _candidates(self) -> Iterator[TriggerState]:
+        """Whose turn it is: whoever has waited for room and may have it now, then all in turn."""
+        for large, states in self._waiting.items():
+            while states and self._memory.has_room(large=large):
+                yield states.pop(next(iter(states)))
+        while self._runnable:
+            yield self._runnable.pop(next(iter(self._runnable)))
+
+    def _set_back(self, state: TriggerState, size: int) -> None:
+        large = is_large(size)
+        if large or not state.lanes.in_flight:
+            self._waiting[large].setdefault(state.row.id, state)
+        else:
+            self._refused[state.row.id] = state
+
+    def stuck(self, now: float) -> list[TriggerState]:
+        """Triggers whose endpoint is so slow that what waits for it should wait in the table."""
+        return [
+            state
+            for state in self.active.values()
+            if state.lanes.in_flight
+            and not state.spilling
+            and state.lanes.waits_since < now - STUCK_S
+        ]
 
     @property
     def full(self) -> list[TriggerState]:
@@ -98,9 +143,41 @@ class Roster:
             del self._full[state.row.id]
             state.pressure.relieved(now)
 
+    def relieve_all(self, now: float) -> None:
+        """Memory was freed, whoever held it."""
+        for state in self.full:
+            self.relieve(state, now)
+
     def others_wait(self, state: TriggerState, now: float) -> bool:
         """True if other triggers would have work if this one did not hold up the reader."""
         return any(
-            other is not state and other.active_at > now - ACTIVE_S
+            other is not state
+            and other.active_at > now - ACTIVE_S
+            and other.row.id not in self._full
             for other in self.active.values()
         )
+
+    def claims_due(self, now: float) -> list[tuple[int, int]]:
+        """Whose parked deliveries should be fetched, and how many; who has waited longest first."""
+        due = [state for state in self.active.values() if state.wants_claim(now)]
+        orders = []
+        for state in sorted(due, key=lambda state: state.next_claim_at or 0.0):
+            share = self._memory.begin_claim()
+            if share is None:
+                break
+            self._claims[state.row.id], state.claiming = share, True
+            state.next_claim_at = None
+            orders.append((state.row.id, state.claim_limit))
+        return orders
+
+    def claim_bytes(self, trigger_id: int) -> int:
+        """How much the claim that is under way for this trigger may bring."""
+        return self._claims[trigger_id]
+
+    def end_claim(self, trigger_id: int) -> TriggerState | None:
+        """It brought what it brought; returns the state, None if the trigger was dropped."""
+        self._memory.end_claim(self._claims.pop(trigger_id))
+        state = self.active.get(trigger_id)
+        if state is not None:
+            state.claiming = False
+        return state

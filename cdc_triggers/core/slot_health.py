@@ -60,8 +60,9 @@ def examine_slot(slot: SlotFacts | None, name: str, plugin: str) -> Iterator[Fin
     drop = f"SELECT pg_drop_replication_slot('{name}'), then `cdc-triggers apply`"
     if slot.wal_status == "lost" or slot.invalidation:
         why = slot.invalidation or "the WAL it needs has been removed"
-        lost = f"{name} is lost: {why}. Events since then are still in cdc_triggers.event_log"
-        yield blocker("slot", lost, f"{drop}; and raise max_slot_wal_keep_size")
+        lost = f"{name} is lost: {why}. What it still owes is in cdc_triggers.event_log"
+        mend = "start the stream: it makes the slot anew and sends that; then see why it was lost"
+        yield warning("slot", lost, mend)
         return
     if not slot.here:
         other = slot.database or "no database: it is physical"

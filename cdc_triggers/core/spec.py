@@ -9,41 +9,22 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
+
+from cdc_triggers.core.model import Model
+from cdc_triggers.core.transform_spec import (  # noqa: TC001 - pydantic reads annotations
+    RequestTransform,
+    ResponseTransform,
+)
+from cdc_triggers.core.web import ENV_TEMPLATE, HEADER_NAME, header_problem, url_problem
 
 NAME = re.compile(r"[A-Za-z]+[A-Za-z0-9_\-]*")
 NAME_LENGTH = 42
-ENV_TEMPLATE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 _ENV_NAME = re.compile(r"[^\s={}]+")
-_LINE_BREAK = re.compile(r"[\r\n\0]")
 
 Columns = Literal["*"] | tuple[str, ...]
-
-
-def url_problem(text: str) -> str | None:
-    """Say what is wrong with a webhook and what to write; None if it may be called.
-
-    `{{NAME}}` may stand anywhere: only what does not depend on it is checked. The text may hold
-    secrets and is not repeated.
-    """
-    rest = ENV_TEMPLATE.sub("1", text)
-    if "{{" in rest or "}}" in rest:
-        return "holds braces that are no variable: write {{NAME}}, letters, digits and _ only"
-    if not text or any(character.isspace() or not character.isprintable() for character in rest):
-        return "is empty or holds white space: write %20 for a space"
-    if ENV_TEMPLATE.match(text):
-        return None
-    try:
-        url = urlsplit(rest)
-        host, _ = url.hostname, url.port
-    except ValueError:
-        return "has no valid host or port: write https://example.com:8443/hook"
-    if url.scheme.lower() not in {"http", "https"}:
-        return "starts with neither http:// nor https://: write https://example.com/hook"
-    return None if host else "has no host: write https://example.com/hook"
 
 
 def _env_name(value: str | None) -> str | None:
@@ -65,12 +46,6 @@ class Backoff(StrEnum):
 
     CONSTANT = "constant"
     EXPONENTIAL = "exponential"
-
-
-class Model(BaseModel):
-    """Frozen, and unknown keys are errors."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class Table(Model):
@@ -127,7 +102,7 @@ class Definition(Model):
 class Header(Model):
     """A request header with a literal value (`{{ENV}}` allowed) or one from the environment."""
 
-    name: str = Field(min_length=1, pattern=r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$")
+    name: str = Field(min_length=1, pattern=HEADER_NAME)
     value: str | None = None
     value_from_env: str | None = None
 
@@ -137,8 +112,8 @@ class Header(Model):
             raise ValueError('has no value: write value: "text", or value_from_env: SHOP_SECRET')
         if self.value is not None and self.value_from_env is not None:
             raise ValueError("has value and value_from_env: remove one of them")
-        if _LINE_BREAK.search(self.value or ""):
-            raise ValueError("a header value is one line: write it without line breaks")
+        if problem := header_problem(self.value or ""):
+            raise ValueError(problem)
         return self
 
     _bare_name = field_validator("value_from_env")(_env_name)
@@ -169,6 +144,8 @@ class Trigger(Model):
     ordering: Ordering = Ordering.KEY
     ordering_key: tuple[str, ...] = ()
     max_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 64
+    request_transform: RequestTransform | None = None
+    response_transform: ResponseTransform | None = None
     comment: str | None = None
 
     @field_validator("name")

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cdc_triggers.core.lanes import Lanes
+from cdc_triggers.core.memory import MIB
+from cdc_triggers.core.parked_keys import ParkedKeys
 from cdc_triggers.core.pressure import Pressure
 
 if TYPE_CHECKING:
     from cdc_triggers.core.delivery import Delivery
+    from cdc_triggers.core.memory import Memory
     from cdc_triggers.core.records import TriggerRow
 
 CAPACITY_EVENTS = 1_000
 CAPACITY_PER_SLOT = 8
-CAPACITY_BYTES = 16 * 1024 * 1024
+CAPACITY_BYTES = 16 * MIB
 ROUNDS = 16
 BLOCKED_KEYS = 10_000
 """Parked keys that are remembered; with more, everything goes through the table for a while."""
@@ -26,24 +29,28 @@ class TriggerState:
     """Mutable; times are monotonic seconds.
 
     Attributes:
-        blocked: parked keys, each with how many parks of it are not written yet.
+        blocked: parked keys, as far as they are remembered.
         spilling: True while every event goes to the table and is fed from there, in order.
         next_claim_at: when to look for due deliveries; None: nothing is parked.
         claiming: a claim is under way.
+        rounds: how many times `max_in_flight` a claim may bring. It doubles as long as attempts end
+            well: a failure gives back all that was claimed behind it, at two writes a row.
         gone: the trigger was dropped; what is left of it is archived.
         active_at: when an event of the stream last came for it.
     """
 
-    def __init__(self, row: TriggerRow) -> None:
+    def __init__(self, row: TriggerRow, memory: Memory) -> None:
         self.row = row
-        self.lanes = Lanes(row.revisions[0].spec.max_in_flight)
+        self.lanes = Lanes(row.revisions[0].spec.max_in_flight, memory)
         self.pressure = Pressure()
-        self.blocked: dict[str, int] = {}
+        self.blocked = ParkedKeys(memory)
         self.spilling = row.paused
         self.next_claim_at: float | None = None
         self.claiming = False
+        self.rounds = 1
         self.gone = False
         self.active_at = float("-inf")
+        self._memory = memory
 
     def update(self, row: TriggerRow) -> None:
         """The trigger was changed, paused or resumed."""
@@ -59,58 +66,89 @@ class TriggerState:
     @property
     def claim_limit(self) -> int:
         """How many to fetch: no more than can be attempted long before their claims end."""
-        return min(self.capacity - self.lanes.queued, ROUNDS * self.lanes.max_in_flight)
+        return min(self.capacity - self.lanes.queued, self.rounds * self.lanes.max_in_flight)
 
     @property
     def full(self) -> bool:
         """True if no more may be queued."""
         lanes = self.lanes
-        return lanes.queued >= self.capacity or (lanes.size >= CAPACITY_BYTES and lanes.queued > 0)
+        return lanes.queued >= self.capacity or (
+            lanes.queued > 0
+            and (lanes.size >= CAPACITY_BYTES or lanes.queued_size >= self._memory.free)
+        )
 
     @property
     def half_empty(self) -> bool:
         """True if a reader that stopped may go on."""
-        return (
-            self.lanes.queued <= self.capacity // 2 and self.lanes.size <= CAPACITY_BYTES // 2
-        ) or not self.lanes.queued
+        lanes = self.lanes
+        return not lanes.queued or (
+            lanes.queued <= self.capacity // 2
+            and lanes.size <= CAPACITY_BYTES // 2
+            and lanes.queued_size <= self._memory.free // 2
+        )
 
     @property
     def crowded(self) -> bool:
         """True if more keys are parked than should be remembered."""
-        return len(self.blocked) > BLOCKED_KEYS
+        return len(self.blocked) > BLOCKED_KEYS or self.blocked.size > self._memory.free_keys
 
     def is_blocked(self, delivery: Delivery) -> bool:
         """True if an earlier delivery of one of its keys is parked."""
-        blocked = self.blocked
+        blocked = self.blocked.counts
         return bool(blocked) and any(key in blocked for key in delivery.keys)
+
+    def remember(self, keys: frozenset[str] | None) -> None:
+        """The table holds something of these keys; None: of more than can be remembered."""
+        self.blocked.remember(keys or ())
+        if keys is None or self.crowded:
+            self.spill()
+
+    def spill(self) -> None:
+        """From here on all its events go through the table, which knows what is parked."""
+        self.spilling = True
+        self.blocked.forget_written()
 
     def block(self, delivery: Delivery) -> None:
         """A park of this delivery is about to be written."""
-        for key in delivery.keys:
-            self.blocked[key] = self.blocked.get(key, 0) + 1
+        if not self.gone:
+            for key in delivery.keys:
+                self.blocked.park(key)
 
     def block_written(self, delivery: Delivery) -> None:
         """The park was written: the key stays blocked until the table has nothing of it."""
         for key in delivery.keys:
-            left = self.blocked[key] = self.blocked.get(key, 1) - 1
-            if not left and self.spilling:
-                del self.blocked[key]  # the table knows; memory stays bounded
+            if not self.blocked.written(key) and self.spilling:
+                self.blocked.forget(key)  # the table knows; memory stays bounded
 
     def unblock(self, key: str) -> None:
         """The table has nothing of this key any more."""
-        if self.blocked.get(key) == 0:
-            del self.blocked[key]
+        self.blocked.forget(key)
 
     def stop_spilling(self, keys: frozenset[str]) -> None:
-        """So little is left in the table that its keys can be remembered again."""
-        pending = {key: count for key, count in self.blocked.items() if count}
-        self.blocked = {**dict.fromkeys(keys, 0), **pending}
+        """So little is left in the table that its keys can perhaps be remembered again."""
+        self.blocked.forget_written()
         self.spilling = False
+        self.remember(keys)
+
+    def depart(self) -> None:
+        """The trigger was dropped."""
+        self.gone = True
+        self.blocked.clear()
 
     def claim_at(self, when: float) -> None:
         """Look for due deliveries at this time, or earlier if that was foreseen already."""
         if self.next_claim_at is None or when < self.next_claim_at:
             self.next_claim_at = when
+
+    def look_again(self, found: int, next_due_s: float | None, now: float) -> None:
+        """A claim found so many rows, or none: then `next_due_s` says when the next is due."""
+        if found:
+            self.rounds = min(ROUNDS, 2 * self.rounds)
+            self.claim_at(now)
+        elif next_due_s is not None:
+            self.claim_at(now + min(next_due_s, POLL_S))
+        elif self.spilling or self.blocked:
+            self.claim_at(now + POLL_S)
 
     def wants_claim(self, now: float) -> bool:
         """True if due deliveries should be fetched now."""

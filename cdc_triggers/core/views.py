@@ -101,16 +101,45 @@ class EventDetail(NamedTuple):
 
 
 class EventFilter(NamedTuple):
-    """Which events a list has; None is no limit."""
+    """Which events a list has; None is no limit. `before`: only ids below this one."""
 
     trigger: str | None
     status: str | None
     since: datetime | None
     limit: int
+    before: str | None = None
+
+
+class EventPayload(NamedTuple):
+    """An event as a list shows it, with what is owed of it to one trigger.
+
+    Attributes:
+        claimed_until: None: no stream works on it, or it is not parked.
+        due_at: when a parked one may be attempted.
+    """
+
+    event: EventView
+    claimed_until: datetime | None
+    due_at: datetime | None
+
+
+class Invocation(NamedTuple):
+    """An attempt in a list of one trigger's, and the event that it was made for."""
+
+    event_id: str
+    attempt: AttemptView
 
 
 class SlotStatus(NamedTuple):
-    """The replication slot. `lag_bytes` is what is not confirmed, `held_bytes` the WAL it keeps."""
+    """The replication slot.
+
+    Attributes:
+        lag_bytes: what is not confirmed; `held_bytes` the WAL that the server keeps for the slot.
+        safe_wal_size: WAL that may still be written before the slot is lost; None: no limit.
+        wal_bytes_per_s: how fast WAL is written just now; None where there is no limit.
+        seconds_to_loss: until the slot is lost, if it stood still and WAL were written as fast as
+            just now; None: never.
+    """
 
     name: str
     plugin: str | None
@@ -122,10 +151,18 @@ class SlotStatus(NamedTuple):
     wal_status: str | None
     safe_wal_size: int | None
     invalidation_reason: str | None
+    wal_bytes_per_s: float | None = None
+    seconds_to_loss: float | None = None
 
 
 class StreamStatus(NamedTuple):
-    """The stream of the slot, as it last reported. `alive`: held, and its heart beats."""
+    """The stream of the slot, as it last reported.
+
+    Attributes:
+        alive: held, and its heart beats.
+        recoveries: lost slots that were recovered from; `recovered` deliveries were found owed.
+        recovering: it is at it now; `recovery_reason` says why the last one was begun.
+    """
 
     alive: bool
     heartbeat_age_s: float
@@ -138,6 +175,10 @@ class StreamStatus(NamedTuple):
     settled_at: datetime | None
     oldest_unsettled_age_s: float | None
     delivered: int
+    recoveries: int
+    recovered: int
+    recovering: bool
+    recovery_reason: str | None
 
 
 class TriggerStatus(NamedTuple):
@@ -159,12 +200,21 @@ class TriggerStatus(NamedTuple):
 
 
 class Status(NamedTuple):
-    """The whole picture. `archived` counts deliveries whose trigger was dropped."""
+    """The whole picture.
+
+    Attributes:
+        archived: deliveries whose trigger was dropped.
+        parked, dead: of all triggers together.
+        oldest_unsettled_age_s: of whatever is in hand or parked; None: nothing is owed.
+    """
 
     slot: SlotStatus | None
     stream: StreamStatus | None
     triggers: tuple[TriggerStatus, ...]
     archived: int
+    parked: int
+    dead: int
+    oldest_unsettled_age_s: float | None
 
 
 class Redelivery(NamedTuple):
@@ -189,3 +239,34 @@ class ChunkResult(NamedTuple):
 
     redelivered: int
     last_id: str | None
+
+
+class HasuraOwed(NamedTuple):
+    """What Hasura's event log still owes for one trigger.
+
+    Attributes:
+        events: not delivered, not in error, not archived.
+        locked: of these, taken up by a Hasura that runs, or did when it ended.
+    """
+
+    trigger: str
+    events: int
+    locked: int
+
+
+class TakenOver(NamedTuple):
+    """A part of Hasura's log that was read.
+
+    Attributes:
+        imported: deliveries parked.
+        known: rows that had been imported before.
+        unordered: imported without an ordering key, because their payload does not hold it.
+        unreadable: rows whose id is no UUID or whose operation is none; they stay where they are.
+        last: where to go on; None: there were no more rows.
+    """
+
+    imported: int
+    known: int
+    unordered: int
+    unreadable: int
+    last: tuple[str, ...] | None

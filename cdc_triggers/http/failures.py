@@ -17,9 +17,6 @@ from cdc_triggers.core.attempt import Failure, FailureKind
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-FRAMING = frozenset({"content-length", "transfer-encoding"})
-"""Headers that say where a message ends: only the client that writes it can know."""
-
 _OS_ERROR = re.compile(r"\(os error (\d+)\)")
 
 _PHRASES: tuple[tuple[str, FailureKind, str], ...] = (

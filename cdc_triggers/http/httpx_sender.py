@@ -23,8 +23,9 @@ from cdc_triggers.core.attempt import (
     Request,
     Response,
 )
+from cdc_triggers.core.web import FRAMING
 from cdc_triggers.errors import UsageError
-from cdc_triggers.http.failures import FRAMING, chain, failure, invalid_header, timed_out
+from cdc_triggers.http.failures import chain, failure, invalid_header, timed_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -136,7 +137,7 @@ def _prepare(request: Request) -> httpx.Request:
     given = {name.lower() for name, _value in headers}
     defaults = ((b"accept", b"*/*"), (b"user-agent", f"cdc-triggers/{__version__}".encode()))
     headers += [(name, value) for name, value in defaults if name not in given]
-    prepared = httpx.Request("POST", request.url, headers=headers, content=request.body)
+    prepared = httpx.Request(request.method, request.url, headers=headers, content=request.body)
     if not prepared.url.host or (prepared.url.port or 0) > MAX_PORT:
         raise httpx.InvalidURL("no host, or no such port")  # else it is found out by connecting
     return prepared

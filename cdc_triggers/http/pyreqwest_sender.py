@@ -31,8 +31,9 @@ from cdc_triggers.core.attempt import (
     Request,
     Response,
 )
+from cdc_triggers.core.web import FRAMING
 from cdc_triggers.errors import UsageError
-from cdc_triggers.http.failures import FRAMING, failure, invalid_header, timed_out
+from cdc_triggers.http.failures import failure, invalid_header, timed_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -44,6 +45,9 @@ IDLE_S = 4.0
 """Idle connections live this long: Node.js and uvicorn close theirs after 5 s."""
 
 MAX_IDLE_PER_HOST = 1024
+
+LENGTH_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
+"""Methods for which servers may refuse a request that says nothing of its length (RFC 9110 8.6)."""
 
 TEMPLATES = 256
 """Requests that are kept built but for their body: a trigger's requests differ in nothing else."""
@@ -103,9 +107,10 @@ class PyreqwestSender:
     async def _attempt(self, request: Request) -> Outcome:
         if self._client is None:
             return Failure(FailureKind.CONNECT, "the sender is closed")
-        url, headers, body, timeout_s = request
+        url, headers, body, timeout_s, method = request
         try:
-            template = self._template(url, headers, timeout_s)
+            says_empty = not body and method in LENGTH_EXPECTED
+            template = self._template(method, url, headers, timeout_s, says_empty)
             if isinstance(template, Failure):
                 return template
             content = RequestBody.from_bytes(body)
@@ -141,15 +146,22 @@ def _build(ca_pem: bytes | None, idle_s: float, max_idle_per_host: int) -> Clien
     return builder.build()
 
 
-def _template(
-    client: Client, url: str, headers: tuple[tuple[str, str], ...], timeout_s: float
+def _template(  # noqa: PLR0917 - each is a part of the cache's key
+    client: Client,
+    method: str,
+    url: str,
+    headers: tuple[tuple[str, str], ...],
+    timeout_s: float,
+    says_empty: bool,  # noqa: FBT001 - as above
 ) -> StreamRequest | Failure:
     """The request without its body; never sent itself, only copied."""
-    builder = client.post(url)
+    builder = client.request(method, url)
     for name, value in headers:
         if name.lower() in FRAMING:
             return invalid_header(name)
         builder = builder.header(name, value)
+    if says_empty:  # the client itself is silent about a body that is empty
+        builder = builder.header("content-length", "0")
     # The client reads as much as the buffer holds before it hands the response over, so a small
     # answer costs no second switch between threads.
     return (

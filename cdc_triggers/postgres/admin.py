@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
     from cdc_triggers.core.views import DeadChunk, EventFilter
 
 _Row = TypeVar("_Row")
+
+RATE_S = 1.0
+"""Between two looks at the WAL."""
 
 
 def _sql(name: str) -> str:
@@ -101,9 +105,12 @@ class PostgresAdmin:
                 cur.execute(_sql("signal"), {"content": "reload"})
             return changed
 
-    def invoke(self, name: str, payload: str) -> str:
+    def invoke(self, name: str, payload: str, session: str | None = None) -> str:
         """See `ports.Admin`."""
-        return str(self._value("invoke", name=name, payload=payload))
+        with self._transaction() as cur:
+            if session is not None:
+                cur.execute(_sql("set_session"), {"session": session})
+            return str(_scalar(cur, "invoke", name=name, payload=payload))
 
     def events(self, wanted: EventFilter, from_id: str) -> Sequence[EventLine]:
         """See `ports.Admin`."""
@@ -179,12 +186,37 @@ class PostgresAdmin:
             streams = _fetch(cur, StreamStatus, "stream", slot=slot)
             triggers = _fetch(cur, TriggerStatus, "trigger_status", slot=slot)
             archived = int(_scalar(cur, "count_archived"))
+        stream = streams[0] if streams else None
+        ages = [t.oldest_unsettled_age_s for t in triggers]
+        ages += [s.oldest_unsettled_age_s for s in streams]
         return Status(
-            slots[0] if slots else None,
-            streams[0] if streams else None,
+            self._with_rate(slots[0]) if slots else None,
+            stream,
             tuple(triggers),
             archived,
+            parked=sum(each.parked for each in triggers),
+            dead=sum(each.dead for each in triggers),
+            oldest_unsettled_age_s=max((age for age in ages if age is not None), default=None),
         )
+
+    def _with_rate(self, slot: SlotStatus) -> SlotStatus:
+        """How long the slot will last; only a server with a limit is watched for it."""
+        if slot.safe_wal_size is None:
+            return slot
+        before, began = self._wal()
+        time.sleep(RATE_S)
+        after, ended = self._wal()
+        rate = (after - before) / (ended - began)
+        seconds = None if rate <= 0 else slot.safe_wal_size / rate
+        if slot.safe_wal_size <= 0:
+            seconds = 0.0
+        return slot._replace(wal_bytes_per_s=rate, seconds_to_loss=seconds)
+
+    def _wal(self) -> tuple[int, float]:
+        with self._transaction() as cur:
+            cur.execute(_sql("wal"))
+            written, at = cur.fetchone() or (0, 0.0)
+            return int(written), float(at)
 
 
 def _fetch(cur: cursor, kind: Callable[..., _Row], name: str, /, **args: object) -> list[_Row]:

@@ -26,6 +26,7 @@ from cdc_triggers.postgres.capture_sql import (
     drop_trigger,
     functions_sql,
     installation_sql,
+    silence_hasura,
 )
 from cdc_triggers.postgres.catalog import read_catalog
 from cdc_triggers.postgres.connect import translate
@@ -84,18 +85,26 @@ class Installer:
         self._lock_timeout_ms = lock_timeout_ms
         self._pause = pause
 
-    def plan(self, triggers: Sequence[Trigger], sources: Mapping[str, str]) -> Plan:
+    def plan(
+        self,
+        triggers: Sequence[Trigger],
+        sources: Mapping[str, str],
+        *,
+        replace_hasura: bool = False,
+    ) -> Plan:
         """What apply would do; writes nothing and takes no lock.
 
         Args:
             triggers: all that are wanted.
             sources: `file:line` of each trigger by its name, for the messages.
+            replace_hasura: turn off what Hasura captures for triggers of the same names.
 
         Raises:
             DatabaseError: the schema is of a newer version; the database can not be read.
         """
         with _translated(), self._connection.cursor() as cursor:
-            plan = make_plan(triggers, sources, read_catalog(self._connection, triggers))
+            catalog = read_catalog(self._connection, triggers)
+            plan = make_plan(triggers, sources, catalog, replace_hasura=replace_hasura)
             if plan.problems:
                 return plan
             statements = [*self._ground(cursor), *_statements(cursor, plan)]
@@ -166,6 +175,7 @@ class Installer:
         """Schema, functions, publication; True if the schema was not there."""
         with self._transaction() as cursor:
             new = migrate(self._connection)
+            cursor.execute(query("apply_restored"))
             if not self._functions_are_current(cursor):
                 text = functions_sql(cursor, self._connection.server_version)
                 cursor.execute(query("apply_ring_partitions"))
@@ -182,11 +192,16 @@ class Installer:
         with self._transaction() as cursor:
             cursor.execute(query("apply_lock"))
             catalog = read_catalog(self._connection, plan.triggers)
-            current = make_plan(plan.triggers, plan.sources, catalog)
+            current = make_plan(
+                plan.triggers, plan.sources, catalog, replace_hasura=plan.replace_hasura
+            )
             if current.problems:
                 raise TriggerFileError(list(current.problems))
-            if not (current.changes or current.tables):
+            if not (current.changes or current.tables or current.silenced):
                 return current
+            # first: when its lock is there nobody is writing, so that each change is in one log
+            for beside in current.silenced:
+                cursor.execute(silence_hasura(beside).sql)
             ids = {captured.oid: captured.id for captured in catalog.captured}
             for table in current.tables:
                 ids[table.relation.oid] = _write_table(cursor, table)
@@ -266,6 +281,9 @@ class Installer:
 
 def _statements(cursor: extensions.cursor, plan: Plan) -> Iterator[Statement]:
     """The plan's own statements as text; the id of a table that is new is not known yet."""
+    for beside in plan.silenced:
+        silenced = silence_hasura(beside)
+        yield Statement(silenced.sql.as_string(cursor), silenced.lock)
     for table in plan.tables:
         for rendered in _rendered(table, "N"):
             yield Statement(rendered.sql.as_string(cursor), rendered.lock)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psycopg2 import sql
 
+from cdc_triggers.core.plan import ATTACHED
 from cdc_triggers.postgres.queries import query
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from psycopg2 import extensions
 
     from cdc_triggers.core.catalog import CaptureTrigger, Relation
+    from cdc_triggers.core.hasura_capture import Beside
     from cdc_triggers.postgres.migrations import Migration
 
 # uuidv7() is there from PostgreSQL 18 on.
@@ -27,6 +29,10 @@ _REFERENCING: Final = {
     "capture_delete": "REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT",
     "capture_row": "FOR EACH ROW",
 }
+
+# Asked for every row, before the trigger is queued: with a function of PostgreSQL's own it costs
+# nothing that can be measured. The name becomes an oid, which a rename does not change.
+_ONLY_ATTACHED: Final = "FOR EACH ROW WHEN (pg_catalog.pg_partition_root({}::regclass) IS NOT NULL)"
 
 
 class Rendered(NamedTuple):
@@ -83,7 +89,7 @@ def create_trigger(relation: Relation, trigger: CaptureTrigger) -> tuple[Rendere
         sql.Identifier(trigger.name),
         sql.SQL(operation),
         table,
-        sql.SQL(_REFERENCING[trigger.function]),
+        _scope(relation, trigger),
         sql.Identifier("cdc_triggers", trigger.function),
         sql.SQL(", ").join(map(sql.Literal, trigger.arguments)),
     )
@@ -93,6 +99,14 @@ def create_trigger(relation: Relation, trigger: CaptureTrigger) -> tuple[Rendere
     enabled = sql.SQL("ALTER TABLE {} ENABLE REPLICA TRIGGER {}")
     enable = enabled.format(table, sql.Identifier(trigger.name))
     return (Rendered(rendered, lock), Rendered(enable, lock))
+
+
+def _scope(relation: Relation, trigger: CaptureTrigger) -> sql.Composable:
+    """Whether it fires per statement or per row, and on which rows."""
+    if ATTACHED not in trigger.arguments[1:2]:
+        return sql.SQL(_REFERENCING[trigger.function])
+    quoted = (name.replace('"', '""') for name in (relation.schema, relation.name))
+    return sql.SQL(_ONLY_ATTACHED).format(sql.Literal(".".join(f'"{name}"' for name in quoted)))
 
 
 def drop_trigger(relation: Relation, trigger: CaptureTrigger, owned: bool) -> tuple[Rendered, ...]:  # noqa: FBT001 - a fact of the catalog, not a switch
@@ -110,6 +124,14 @@ def drop_trigger(relation: Relation, trigger: CaptureTrigger, owned: bool) -> tu
         *_doom(relation, replaced),
         Rendered(ends, lock),
     )
+
+
+def silence_hasura(beside: Beside) -> Rendered:
+    """Turn one of Hasura's capture triggers off. Off, not dropped: it can be turned on again."""
+    table = sql.Identifier(beside.relation.schema, beside.relation.name)
+    disabled = sql.SQL("ALTER TABLE {} DISABLE TRIGGER {}")
+    lock = f"SHARE ROW EXCLUSIVE on {beside.relation}: writers wait, readers do not"
+    return Rendered(disabled.format(table, sql.Identifier(beside.name)), lock)
 
 
 def _doom(relation: Relation, trigger: CaptureTrigger) -> tuple[Rendered, ...]:

@@ -37,7 +37,8 @@ def read_catalog(connection: extensions.connection, triggers: Sequence[Trigger])
         applied = _applied(cursor) if installed else []
         capture = _capture(cursor)
         oids = {*capture, *(c.oid for c in captured), *_named(triggers, relations, applied)}
-        return Catalog(version, role, relations, _details(cursor, oids), capture, captured, applied)
+        details, hasura = _details(cursor, oids), _hasura(cursor)
+        return Catalog(version, role, relations, details, capture, captured, applied, hasura)
 
 
 def _named(
@@ -82,6 +83,14 @@ def _capture(cursor: extensions.cursor) -> dict[int, tuple[CaptureTrigger, ...]]
             CaptureTrigger(name, function, tuple(arguments), enabled)
             for _, name, function, arguments, enabled in group
         )
+        for oid, group in groupby(rows, key=lambda row: int(row[0]))
+    }
+
+
+def _hasura(cursor: extensions.cursor) -> dict[int, tuple[str, ...]]:
+    rows = _rows(cursor, "catalog_hasura_triggers")
+    return {
+        oid: tuple(name for _, name in group)
         for oid, group in groupby(rows, key=lambda row: int(row[0]))
     }
 

@@ -6,7 +6,9 @@ this project's with `translate`.
 
 from __future__ import annotations
 
+import errno
 import re
+import socket
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +16,12 @@ import psycopg2
 from psycopg2 import extensions
 from psycopg2.extras import LogicalReplicationConnection
 
-from cdc_triggers.errors import CdcTriggersError, DatabaseError, UsageError
+from cdc_triggers.errors import (
+    CdcTriggersError,
+    ConnectionLostError,
+    DatabaseError,
+    UsageError,
+)
 from cdc_triggers.postgres.remedies import BROKEN, RULES, Rule
 
 if TYPE_CHECKING:
@@ -75,7 +82,7 @@ def connect(
         parameters = _parameters(dsn, application_name)
         connection: extensions.connection = psycopg2.connect(dsn, **parameters)
     except psycopg2.Error as error:
-        raise translate(error) from error
+        raise _refusal(error) from error
     connection.autocommit = True
     _configure(connection, options)
     return connection
@@ -98,7 +105,7 @@ def connect_replication(
             dsn, connection_factory=LogicalReplicationConnection, **parameters
         )
     except psycopg2.Error as error:
-        raise translate(error) from error
+        raise _refusal(error) from error
     _configure(connection, _REPLICATION_SETTINGS)
     return connection
 
@@ -127,6 +134,19 @@ def redact(dsn: str) -> str:
     if "://" not in dsn:
         return _KEYWORD.sub(r"\1***", dsn)
     return _URI_PARAMETER.sub(r"\1***", _URI_PASSWORD.sub(r"\1:***@", dsn))
+
+
+def _refusal(error: psycopg2.Error) -> CdcTriggersError:
+    """Why there is no connection. Of descriptors used up libpq says nothing, or what is wrong."""
+    try:
+        socket.socket().close()
+    except OSError as lack:
+        if lack.errno in {errno.EMFILE, errno.ENFILE}:
+            return ConnectionLostError(
+                "no file descriptor is left for a connection to PostgreSQL",
+                hint="raise the limit: ulimit -n, LimitNOFILE= in systemd",
+            )
+    return translate(error)
 
 
 def _parameters(dsn: str, application_name: str) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import io
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from psycopg2 import sql
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 Value = bytes | str | int | float | None
 
 NULL = b"\\N"
+CHUNK = 64 * 1024
+
+SHORT = 1024
+"""Longer texts are answers of endpoints: a thousand of them remembered would be 100 MB."""
 
 
 def field(value: Value) -> bytes:
@@ -26,7 +32,9 @@ def field(value: Value) -> bytes:
         return NULL
     if isinstance(value, bytes):
         return _escaped(value)
-    return _text(value) if isinstance(value, str) else str(value).encode()
+    if isinstance(value, str):
+        return _text(value) if len(value) <= SHORT else _escaped(value.encode())
+    return str(value).encode()
 
 
 @lru_cache(maxsize=1024)
@@ -43,7 +51,46 @@ def _escaped(data: bytes) -> bytes:
     return data
 
 
+def copy_command(table: str, columns: Sequence[str], schema: str = "cdc_triggers") -> sql.Composed:
+    """The statement that `copy` needs for these columns."""
+    return sql.SQL("COPY {} ({}) FROM STDIN").format(
+        sql.Identifier(schema, table), sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+
+
 def copy(cur: cursor, command: Composed, rows: Iterable[Sequence[Value]]) -> None:
     """Send rows to a `COPY … FROM STDIN`."""
-    lines = b"".join([b"\t".join([field(value) for value in row]) + b"\n" for row in rows])
-    cur.copy_expert(command, io.BytesIO(lines))
+    cur.copy_expert(command, _Lines(rows), size=CHUNK)
+
+
+class _Lines(io.RawIOBase):
+    """Rows as a file: a chunk of lines in memory at a time, not all of them.
+
+    A line that is larger is handed over in pieces: libpq keeps a buffer as large as the largest
+    piece for as long as the connection lives.
+    """
+
+    def __init__(self, rows: Iterable[Sequence[Value]]) -> None:
+        self._rows = iter(rows)
+        self._rest = memoryview(b"")
+
+    def read(self, size: int = CHUNK, /) -> bytes:
+        """Lines of `size` bytes together, or twice as much; none when there are no more."""
+        if not self._rest:
+            data = self._lines(size)
+            if len(data) <= 2 * size:
+                return data
+            self._rest = memoryview(data)
+        piece, self._rest = self._rest[:size], self._rest[size:]
+        return bytes(piece)
+
+    def _lines(self, size: int) -> bytes:
+        lines: list[bytes] = []
+        for row in self._rows:
+            fields = [field(value) for value in row]
+            fields[-1] += b"\n"
+            lines.append(b"\t".join(fields))
+            size -= len(lines[-1])
+            if size <= 0:
+                break
+        return b"".join(lines)

@@ -6,7 +6,17 @@ from functools import cache
 from importlib.resources import files
 
 
-@cache
 def query(name: str) -> str:
     """The text of one named query."""
-    return (files("cdc_triggers") / "sql" / "queries" / f"{name}.sql").read_text("utf-8")
+    return _all()[name]
+
+
+@cache
+def _all() -> dict[str, str]:
+    """All at once: later there may be no file descriptor left to read one with."""
+    folder = files("cdc_triggers") / "sql" / "queries"
+    return {
+        entry.name.removesuffix(".sql"): entry.read_text("utf-8")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".sql")
+    }

@@ -18,6 +18,7 @@ from cdc_triggers.errors import (
     DatabaseError,
     SlotBusyError,
     SlotError,
+    SlotLostError,
 )
 
 RETRY_HINT: Final = "it is tried again; if that goes on, look at the server's log"
@@ -76,8 +77,8 @@ _WAL_LEVEL: Final = (
     "`cdc-triggers doctor` says how a managed service does it"
 )
 _SLOT_LOST: Final = (
-    "the slot cannot be read any more, the WAL it needs is gone. Events since its last confirmed "
-    "LSN are still in cdc_triggers.event_log; drop the slot and apply again"
+    "the slot cannot be read any more, the WAL it needs is gone: `cdc-triggers stream` makes it "
+    "anew, and sends what it still owed from cdc_triggers.event_log"
 )
 
 _NOT_APPLIED: Final = (
@@ -211,7 +212,7 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule(
         "42704",
         r"replication slot \"(.*?)\"",
-        SlotError,
+        SlotLostError,
         "there is no slot {}: `cdc-triggers apply` makes it; or name another one with --slot",
     ),
     _rule(
@@ -232,11 +233,11 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule(
         "55000",
         r"(?:no longer|cannot) (?:get changes|be used|access|read)|invalidated|lost",
-        SlotError,
+        SlotLostError,
         _SLOT_LOST,
     ),
-    _rule("58P01", r"WAL segment", SlotError, _SLOT_LOST),
-    _rule("XX000", r"WAL segment", SlotError, _SLOT_LOST),
+    _rule("58P01", r"WAL segment", SlotLostError, _SLOT_LOST),
+    _rule("XX000", r"WAL segment", SlotLostError, _SLOT_LOST),
     _rule(
         "58P01",
         r"could not access file \"(?:\$libdir/)?(.*?)\"",

@@ -7,6 +7,7 @@ than it was told to (docs/adr/0010).
 
 from __future__ import annotations
 
+import os
 import struct
 import time
 from typing import TYPE_CHECKING, Protocol
@@ -69,6 +70,7 @@ class ReplicationSource:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._conn: connection | None = None
+        self._watched: int | None = None
         self._copy: CopyBoth | None = None
         self._decoder: Decoder = PgOutput()
         self._server_lsn = ZERO
@@ -88,9 +90,17 @@ class ReplicationSource:
                 cursor.start_replication_expert(  # type: ignore[no-untyped-call]
                     _start_command(slot, plugin), decode=False
                 )
+            # ours until `close`: libpq closes its own when the connection breaks, and a number that
+            # the event loop still watches could then be another socket's
+            self._watched = os.dup(conn.fileno())
         except psycopg2.Error as error:
             conn.close()
             raise translate(error) from error
+        except OSError as error:
+            conn.close()
+            raise ConnectionLostError(
+                f"no file descriptor is left: {error.strerror}", hint="raise the limit: ulimit -n"
+            ) from error
         self._conn = conn
         self._copy = CopyBoth(conn)
         self._decoder = DECODERS[plugin]()
@@ -99,7 +109,9 @@ class ReplicationSource:
 
     def fileno(self) -> int:
         """The socket to wait on."""
-        return self._open().fileno()
+        if self._watched is None:
+            raise ConnectionLostError("the replication stream is not open")
+        return self._watched
 
     def read(self, limit: int) -> Sequence[tuple[Lsn, Message]]:
         """See `ports.ChangeSource.read`."""
@@ -120,10 +132,10 @@ class ReplicationSource:
                 data = copy.receive()
                 if data is None:
                     break
-            if data[0] == 0x77:  # noqa: PLR2004 - 'w', XLogData
+            if data[:1] == b"w" and len(data) >= _XLOG_DATA.size:
                 _, start, _, _ = _XLOG_DATA.unpack_from(data)
-                found.append((Lsn(start), decode(data[25:])))
-            elif data[0] == 0x6B:  # noqa: PLR2004 - 'k', keepalive
+                found.append((Lsn(start), decode(memoryview(data)[_XLOG_DATA.size :])))
+            elif data[:1] == b"k":
                 self._keepalive(data)
             else:
                 raise DecodeError(f"unknown replication message {data[:1]!r}")
@@ -149,6 +161,9 @@ class ReplicationSource:
     def close(self) -> None:
         """Release the slot; idempotent."""
         conn, self._conn, self._copy = self._conn, None, None
+        watched, self._watched = self._watched, None
+        if watched is not None:
+            os.close(watched)
         if conn is not None:
             conn.close()
 

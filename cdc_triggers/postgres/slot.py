@@ -31,10 +31,10 @@ class Slot:
         return bool(self._rows("catalog_slot", {"names": [self.name]}))
 
     def check(self) -> None:
-        """Nothing, if the slot is missing or is ours and healthy.
+        """Nothing, if the slot is missing, is ours and healthy, or is lost: the stream mends that.
 
         Raises:
-            SlotError: it is of another database or plugin, or PostgreSQL has given it up.
+            SlotError: it is of another database or plugin.
         """
         for _, plugin, database, _, _, status in self._rows("catalog_slot", {"names": [self.name]}):
             here = self._connection.info.dbname
@@ -43,16 +43,10 @@ class Slot:
                     f"slot {self.name} belongs to database {database}, not to {here}",
                     hint="choose another name with --slot",
                 )
-            if plugin != self._plugin:
+            if plugin != self._plugin and status != "lost":
                 raise SlotError(
                     f"slot {self.name} uses {plugin}, not {self._plugin}",
                     hint=f"pass --plugin {plugin}, or choose another name with --slot",
-                )
-            if status == "lost":
-                raise SlotError(
-                    f"slot {self.name} is lost: PostgreSQL has removed WAL that it needed",
-                    hint=f"SELECT pg_drop_replication_slot('{self.name}'), then apply again; "
-                    "events in between are in cdc_triggers.event_log but will not be sent",
                 )
 
     def create(self, lock_timeout_ms: int) -> bool:
@@ -71,6 +65,7 @@ class Slot:
                 cursor.execute(query(name), {"name": self.name, "plugin": self._plugin})
             finally:
                 cursor.execute("RESET lock_timeout")
+            cursor.execute(query("apply_slot_made"), {"name": self.name})
         return True
 
     def as_text(self) -> str:

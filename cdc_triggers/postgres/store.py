@@ -7,20 +7,25 @@ replaced writes nothing.
 from __future__ import annotations
 
 import contextlib
+import os
+import select
+import socket
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
-from psycopg2 import sql
 
 from cdc_triggers.core import lsn as lsns
-from cdc_triggers.core.records import BatchResult, StartState
+from cdc_triggers.core.done import Done
+from cdc_triggers.core.records import BatchResult, Lease, StartState
 from cdc_triggers.core.trigger_state import BLOCKED_KEYS
-from cdc_triggers.errors import DatabaseError, FencedError, SlotError
+from cdc_triggers.errors import DatabaseError, FencedError
 from cdc_triggers.postgres.connect import connect, translate
-from cdc_triggers.postgres.copying import copy
+from cdc_triggers.postgres.copying import copy, copy_command
+from cdc_triggers.postgres.holder import identity, is_dead
 from cdc_triggers.postgres.queries import query
+from cdc_triggers.postgres.recorded_slot import check_slot
 from cdc_triggers.postgres.ring import truncate_oldest
 from cdc_triggers.postgres.rows import (
     ATTEMPT_COLUMNS,
@@ -41,15 +46,16 @@ if TYPE_CHECKING:
 CLAIM_S = 3600.0
 """A claim that its holder forgot ends by itself after this long."""
 
+DONE_ROWS = 10_000
 VISIBLE_S = 0.005
 RING_LOCK_MS = 500
 
 SETTINGS = {
     "TimeZone": "UTC",
     "DateStyle": "ISO",
-    # a lost log of 2xx can at worst repeat them: no reason to make the disk wait. What may not be
-    # lost sets it back for its transaction.
-    "synchronous_commit": "off",
+    # On this server's disk before the slot is confirmed, else a crash would leave a slot that is
+    # further on than its row. What may not be lost in a failover either waits for standbys too.
+    "synchronous_commit": "local",
     # `delivery` goes from empty to a million rows and back before anybody analyses it: a plan made
     # for an empty table took 5 s per batch instead of 0.2 s
     "enable_seqscan": "off",
@@ -74,24 +80,47 @@ class PostgresStore:
         self._generation = 0
         self._conn: connection | None = None
 
-    def take_lease(self, lease_s: float) -> int | None:
+    def take_lease(self, lease_s: float) -> Lease | None:
         """See `ports.Store.take_lease`."""
         with self._transaction() as cur:
             if not _value(cur, "store_try_lock", slot=self._slot):
                 cur.execute(query("store_end_silent"), {"slot": self._slot, "lease_s": lease_s})
                 return None
-            cur.execute(query("store_take_lease"), {"slot": self._slot, "holder": self._holder})
-            self._generation, delivered = cur.fetchone() or (0, 0)
+            mine = {"slot": self._slot, "holder": self._holder, "process": identity()}
+            cur.execute(query("store_last_lease"), {**mine, "lease_s": lease_s})
+            runs, process = cur.fetchone() or (False, None)
+            if runs and not is_dead(process):
+                # its session is gone, and it may not know yet: until its lease is over it sends
+                cur.execute(query("store_unlock"), mine)
+                return None
+            cur.execute(query("store_take_lease"), mine)
+            self._generation, *totals = cur.fetchone() or (0, 0, 0, 0)
+        # not in the same transaction: until the heartbeat is committed we count as silent
+        with self._transaction() as cur:
             cur.execute(query("store_staging"))
             cur.execute(query("store_heal"))
-            return int(delivered)
+        return Lease(*totals)
+
+    def check_slot(self, plugin: str) -> None:
+        """See `ports.Store.check_slot`."""
+        with self._transaction() as cur:
+            check_slot(cur, self._slot, plugin)
+
+    def heartbeat(self) -> None:
+        """See `ports.Store.heartbeat`."""
+        with self._transaction() as cur:
+            arguments = {"slot": self._slot, "generation": self._generation}
+            if _value(cur, "store_heartbeat", **arguments) is None:
+                raise _fenced(self._slot)
 
     def load_start(self, plugin: str) -> StartState:
         """See `ports.Store.load_start`."""
         with self._transaction() as cur:
-            confirmed = self._confirmed(cur, plugin)
-            cur.execute(query("store_done"), {"confirmed": confirmed})
-            done = frozenset((event_id, trigger_id) for event_id, trigger_id in cur)
+            confirmed = check_slot(cur, self._slot, plugin)
+            with cur.connection.cursor("done") as rows:  # the server's: it may be a million
+                rows.itersize = DONE_ROWS
+                rows.execute(query("store_done"), {"confirmed": confirmed})
+                done = Done((event_id, trigger_id) for event_id, trigger_id in rows)
             cur.execute("SELECT id FROM cdc_triggers.trigger")
             ids = [row[0] for row in cur]
             parked = {i: _remaining(cur, i, BLOCKED_KEYS) for i in ids}
@@ -118,7 +147,7 @@ class PostgresStore:
             bucket = self._fence(cur, batch)
             row_ids = self._park(cur, batch.parks) if batch.parks else {}
             if batch.attempts:
-                copy(cur, _copy_command("attempt", ATTEMPT_COLUMNS), attempt_rows(batch, bucket))
+                copy(cur, copy_command("attempt", ATTEMPT_COLUMNS), attempt_rows(batch, bucket))
             freed = _resolve(cur, batch.resolutions)
             return BatchResult(row_ids, freed)
 
@@ -160,6 +189,29 @@ class PostgresStore:
             if not conn.closed:
                 conn.autocommit = False
 
+    def end_reader(self) -> None:
+        """See `ports.Store.end_reader`."""
+        with self._transaction() as cur:
+            arguments = {"slot": self._slot, "generation": self._generation}
+            cur.execute(query("store_end_reader"), arguments)
+
+    def hung_up(self) -> bool:
+        """See `ports.Store.hung_up`."""
+        conn = self._conn
+        if conn is None or conn.closed or conn.fileno() < 0:
+            return True
+        poll = select.poll()
+        poll.register(conn.fileno(), select.POLLRDHUP)
+        return bool(poll.poll(0))
+
+    def hang_up(self) -> None:
+        """See `ports.Store.hang_up`."""
+        conn = self._conn
+        if conn is None or conn.closed or conn.fileno() < 0:
+            return
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(conn.fileno())) as twin:
+            twin.shutdown(socket.SHUT_RDWR)  # unlike close, it wakes a thread that waits
+
     def close(self) -> None:
         """Give up the lease and the connection; idempotent."""
         if self._conn is not None and self._generation:
@@ -183,27 +235,6 @@ class PostgresStore:
                 if _value(cur, "store_visible", xid=xid):
                     return
             time.sleep(VISIBLE_S)
-
-    def _confirmed(self, cur: cursor, plugin: str) -> str:
-        cur.execute(query("store_slot"), {"slot": self._slot})
-        row = cur.fetchone()
-        if row is None:
-            raise SlotError(
-                f"replication slot {self._slot!r} is missing in this database",
-                hint="run `cdc-triggers apply`: it makes publication and slot",
-            )
-        confirmed, slot_plugin, wal_status = row
-        if wal_status == "lost" or confirmed is None:
-            raise SlotError(
-                f"replication slot {self._slot!r} is lost: PostgreSQL has removed WAL it needed",
-                hint="drop it with pg_drop_replication_slot, then run `cdc-triggers apply`",
-            )
-        if slot_plugin != plugin:
-            raise SlotError(
-                f"replication slot {self._slot!r} is of plugin {slot_plugin}, not {plugin}",
-                hint=f"run with --plugin {slot_plugin}, or use another --slot",
-            )
-        return str(confirmed)
 
     def _connection(self) -> connection:
         if self._conn is None:
@@ -239,14 +270,11 @@ class PostgresStore:
         cur.execute(query("store_progress"), arguments)
         row = cur.fetchone()
         if row is None:
-            raise FencedError(
-                f"another stream has taken over slot {self._slot!r}",
-                hint="nothing to do: this one goes on as its standby",
-            )
+            raise _fenced(self._slot)
         return int(row[0])
 
     def _park(self, cur: cursor, parks: Sequence[ParkRow]) -> dict[int, int]:
-        copy(cur, _copy_command("cdc_parking", PARK_COLUMNS, "pg_temp"), map(park_row, parks))
+        copy(cur, copy_command("cdc_parking", PARK_COLUMNS, "pg_temp"), map(park_row, parks))
         cur.execute(query("store_park"), {"holder": self._holder})
         if all(row.hold_s is None for row in parks):
             return {}
@@ -254,16 +282,17 @@ class PostgresStore:
         return {int(token): int(row_id) for token, row_id in cur}
 
 
+def _fenced(slot: str) -> FencedError:
+    return FencedError(
+        f"another stream has taken over slot {slot!r}",
+        hint="nothing to do: this one goes on as its standby",
+    )
+
+
 def _value(cur: cursor, name: str, **arguments: object) -> Any:
     cur.execute(query(name), arguments)
     row = cur.fetchone()
     return row[0] if row else None
-
-
-def _copy_command(table: str, columns: Sequence[str], schema: str = "cdc_triggers") -> sql.Composed:
-    return sql.SQL("COPY {} ({}) FROM STDIN").format(
-        sql.Identifier(schema, table), sql.SQL(", ").join(map(sql.Identifier, columns))
-    )
 
 
 def _remaining(cur: cursor, trigger_id: int, limit: int) -> tuple[bool, frozenset[str] | None]:

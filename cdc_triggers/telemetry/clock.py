@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import time
 
+_RUNS_ON = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""Linux stops CLOCK_MONOTONIC while the machine is suspended. Leases do not stop: a leader that
+sleeps past its own must know it when it wakes."""
+
 
 class SystemClock:
     """Implements `ports.Clock`."""
 
     def monotonic(self) -> float:
-        """Seconds since some point; also runs while the process is stopped."""
-        return time.monotonic()
+        """Seconds since some point; also runs while process or machine are stopped."""
+        return time.clock_gettime(_RUNS_ON)
 
     def now(self) -> float:
         """Seconds since 1970-01-01 UTC; may step."""

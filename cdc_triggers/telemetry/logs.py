@@ -3,41 +3,48 @@
 from __future__ import annotations
 
 import json
-import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
+
+from cdc_triggers.telemetry.lines import LineWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from cdc_triggers.ports import Clock
+
+STDERR = 2
 
 
 class LogTelemetry:
-    """Implements `ports.Telemetry`: writes facts as lines and never raises for a closed stderr.
+    """Implements `ports.Telemetry`: writes facts as lines; never waits for, or fails with, stderr.
 
     Args:
         style: `text` or `json`.
+        fd: where the lines go.
     """
 
-    def __init__(self, clock: Clock, style: str, out: TextIO | None = None) -> None:
+    def __init__(self, clock: Clock, style: str, fd: int = STDERR) -> None:
         self._clock = clock
         self._json = style == "json"
-        self._out = out if out is not None else sys.stderr
+        self._lines = LineWriter(fd)
 
     def fact(self, level: str, name: str, /, **keys: object) -> None:
         """See `ports.Telemetry.fact`."""
+        if dropped := self._lines.take_dropped():
+            self.fact("warning", "log.dropped", lines=dropped)
+        self._lines.put(self._line(level, name, keys))
+
+    def close(self) -> None:
+        """Write what is still queued, if somebody reads it; idempotent."""
+        self._lines.close()
+
+    def _line(self, level: str, name: str, keys: Mapping[str, object]) -> str:
         at = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="milliseconds")
         at = at.replace("+00:00", "Z")
         if self._json:
-            line = json.dumps({"at": at, "level": level, "event": name, **keys}, default=str)
-        else:
-            line = " ".join(
-                [at, f"{level:<7}", name, *(f"{k}={_text(v)}" for k, v in keys.items())]
-            )
-        try:
-            self._out.write(line + "\n")
-            self._out.flush()
-        except (OSError, ValueError):
-            return  # nobody listens; deliveries matter more than their log
+            return json.dumps({"at": at, "level": level, "event": name, **keys}, default=str)
+        return " ".join([at, f"{level:<7}", name, *(f"{k}={_text(v)}" for k, v in keys.items())])
 
 
 def _text(value: object) -> str:

@@ -6,6 +6,7 @@ A `MemoryDatabase` and a `Slot` outlive their users: give both to a new `MemoryS
 
 from cdc_triggers.testing.clock import ManualClock
 from cdc_triggers.testing.database import DeliveryRow, MemoryDatabase
+from cdc_triggers.testing.recovery import MemoryRecovery
 from cdc_triggers.testing.sender import FaultySender
 from cdc_triggers.testing.source import ScriptedSource, Slot, log_row, transaction
 from cdc_triggers.testing.store import MemoryStore
@@ -15,6 +16,7 @@ __all__ = [
     "FaultySender",
     "ManualClock",
     "MemoryDatabase",
+    "MemoryRecovery",
     "MemoryStore",
     "ScriptedSource",
     "Slot",

@@ -53,8 +53,9 @@ class MemoryDatabase:
         deliveries: parked and dead deliveries by row id, those of dropped triggers too.
         attempts: all recorded attempts, oldest first.
         progress: what the last write said.
+        recovering, recoveries, recovered: as in `cdc_triggers.stream`.
         generation, holder: the lease; `session` is the connection that holds its lock,
-            `ended` are those that were terminated.
+            `ended` are those that were terminated, `dead` the holders known to be.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -63,10 +64,14 @@ class MemoryDatabase:
         self.deliveries: dict[int, DeliveryRow] = {}
         self.attempts: list[AttemptRow] = []
         self.progress: Progress | None = None
+        self.recovering = False
+        self.recoveries = 0
+        self.recovered = 0
         self.generation = 0
         self.holder: str | None = None
         self.session: object | None = None
         self.ended: set[object | None] = set()
+        self.dead: set[str] = set()
         self.heartbeat_at = clock.now()
         self._last_id = 0
 
@@ -136,7 +141,8 @@ class MemoryDatabase:
         """`store_claim.sql`, in stream order."""
         heads = sorted(self._due(trigger_id), key=lambda r: (r.due_at or 0.0, r.place))[:limit]
         share = max(0, limit // max(1, len(heads)) - 1)
-        run = [*heads, *(f for head in heads for f in self._followers(head)[:share])]
+        hopeful = [head for head in heads if not head.tries]
+        run = [*heads, *(f for head in hopeful for f in self._followers(head)[:share])]
         claimed = []
         size = 0
         for row in sorted(run, key=lambda r: r.place):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cdc_triggers.core.records import BatchResult, Claimed, StartState
+from cdc_triggers.core.done import Done
+from cdc_triggers.core.records import BatchResult, Claimed, Lease, StartState
 from cdc_triggers.core.trigger_state import BLOCKED_KEYS
-from cdc_triggers.errors import ConnectionLostError, FencedError, SlotError
+from cdc_triggers.errors import ConnectionLostError, FencedError, SlotError, SlotLostError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,7 +44,7 @@ class MemoryStore:
         self._generation = 0
         self._session: object | None = None  # its connection
 
-    def take_lease(self, lease_s: float) -> int | None:
+    def take_lease(self, lease_s: float) -> Lease | None:
         """See `ports.Store.take_lease`."""
         db = self.database
         self._connect()
@@ -52,24 +53,42 @@ class MemoryStore:
                 db.ended.add(db.session)
                 db.session = None
             return None
+        sign_of_life = db.heartbeat_at >= db.clock.now() - lease_s
+        if db.holder not in {None, self._holder, *db.dead} and sign_of_life:
+            return None
         db.session = self._session
         db.free_claims(db.holder)
         db.generation += 1
         db.holder, db.heartbeat_at = self._holder, db.clock.now()
         self._generation = db.generation
         db.heal()
-        return db.progress.delivered if db.progress else 0
+        return Lease(db.progress.delivered if db.progress else 0, db.recoveries, db.recovered)
 
-    def load_start(self, plugin: str) -> StartState:
-        """See `ports.Store.load_start`."""
+    def check_slot(self, plugin: str) -> None:
+        """See `ports.Store.check_slot`."""
         self._connect()
         if plugin != self._slot.plugin:
             raise SlotError(f"the slot is of plugin {self._slot.plugin}, not {plugin}")
+        if self.database.recovering:
+            raise SlotLostError("a recovery was interrupted")
+        recorded = self.database.progress
+        if recorded is not None and self._slot.confirmed > recorded.settled_lsn:
+            raise SlotLostError("somebody else has moved the slot")
+
+    def heartbeat(self) -> None:
+        """See `ports.Store.heartbeat`."""
+        self._connect()
+        self._fence()
+        self.database.heartbeat_at = self.database.clock.now()
+
+    def load_start(self, plugin: str) -> StartState:
+        """See `ports.Store.load_start`."""
+        self.check_slot(plugin)
         db = self.database
         parked = {i: db.remaining(i, BLOCKED_KEYS) for i in db.triggers}
         return StartState(
             confirmed=self._slot.confirmed,
-            done=db.done(self._slot.confirmed),
+            done=Done(db.done(self._slot.confirmed)),
             parked_keys={i: keys for i, (_, keys) in parked.items()},
             parked_triggers=frozenset(i for i, (some, _) in parked.items() if some),
         )
@@ -84,9 +103,8 @@ class MemoryStore:
         """See `ports.Store.write`."""
         self._connect()
         self.before_write(batch)
+        self._fence()
         db = self.database
-        if db.generation != self._generation:
-            raise FencedError("another stream has taken over")
         db.heartbeat_at, db.progress = db.clock.now(), batch.progress
         row_ids = db.park(batch.parks, self._holder)
         db.attempts.extend(batch.attempts)
@@ -121,11 +139,30 @@ class MemoryStore:
         self._connect()
         return []
 
+    def end_reader(self) -> None:
+        """See `ports.Store.end_reader`: in memory nobody else reads."""
+        self._connect()
+
+    def hang_up(self) -> None:
+        """See `ports.Store.hang_up`."""
+        if self._session is not None:
+            self.database.ended.add(self._session)
+
+    def hung_up(self) -> bool:
+        """See `ports.Store.hung_up`."""
+        return self._session is None or self._session in self.database.ended
+
     def close(self) -> None:
         """See `ports.Store.close`; a later call connects again, without the lease."""
         if self._session is not None and self.database.session is self._session:
             self.database.session = None
+            self.database.holder = None
+            self.database.free_claims(self._holder)
         self._session = None
+
+    def _fence(self) -> None:
+        if self.database.generation != self._generation:
+            raise FencedError("another stream has taken over")
 
     def _connect(self) -> None:
         if self._session in self.database.ended:

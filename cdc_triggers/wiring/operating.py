@@ -9,9 +9,11 @@ from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from cdc_triggers.app.admin import Administration
+    from cdc_triggers.app.hasura_pending import PendingImport
+    from cdc_triggers.core.spec import Table
     from cdc_triggers.errors import CdcTriggersError
     from cdc_triggers.postgres.capture import Installer
 
@@ -35,6 +37,28 @@ def open_installer(dsn: str, slot: str, plugin: str) -> Iterator[Installer]:
 
     with closing(connect(dsn, application_name="cdc-triggers apply")) as connection:
         yield Installer(connection, slot=slot, plugin=plugin)
+
+
+@contextmanager
+def open_pending(dsn: str, hasura: str) -> Iterator[PendingImport]:
+    """The take-over of what Hasura owes; both connections are closed at the end."""
+    from cdc_triggers.app.hasura_pending import PendingImport  # noqa: PLC0415 - see above
+    from cdc_triggers.postgres.connect import connect  # noqa: PLC0415 - as above
+    from cdc_triggers.postgres.hasura_log import SETTINGS, PostgresHasuraLog  # noqa: PLC0415
+
+    name = "cdc-triggers import"
+    with (
+        closing(connect(dsn, application_name=name, options=SETTINGS)) as ours,
+        closing(connect(hasura, application_name=name, options=SETTINGS)) as theirs,
+    ):
+        yield PendingImport(PostgresHasuraLog(ours, theirs))
+
+
+def sample_rows(dsn: str, table: Table, limit: int) -> Sequence[bytes]:
+    """At most `limit` rows of a user's table, as an event would carry them."""
+    from cdc_triggers.postgres import sampling  # noqa: PLC0415 - see the module's text
+
+    return sampling.sample_rows(dsn, table, limit)
 
 
 def known_error(error: BaseException) -> CdcTriggersError | None:

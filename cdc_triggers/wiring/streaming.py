@@ -7,24 +7,25 @@ import gc
 import signal
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import uvloop
 
 from cdc_triggers import settings
+from cdc_triggers.app.adapters import Adapters
 from cdc_triggers.app.requests import RequestFactory
 from cdc_triggers.app.streamer import Options, Streamer
-from cdc_triggers.app.tenure import Adapters
 from cdc_triggers.app.worker import Worker
-from cdc_triggers.errors import UsageError
-from cdc_triggers.http.probes import ProbeServer
+from cdc_triggers.postgres.recovery import PostgresRecovery
 from cdc_triggers.postgres.replication import ReplicationSource
 from cdc_triggers.postgres.store import PostgresStore
 from cdc_triggers.telemetry.clock import SystemClock
 from cdc_triggers.telemetry.logs import LogTelemetry
 
 if TYPE_CHECKING:
-    from cdc_triggers.ports import Sender
+    from collections.abc import Callable, Mapping
+
+    from cdc_triggers.ports import Sender, Telemetry
 
 
 @dataclass(frozen=True)
@@ -34,36 +35,73 @@ class StreamOptions:
     dsn: str
     slot: str
     plugin: str
-    http: str | None
     http_client: str
     drain_timeout_s: float
     log_format: str
 
 
-def run_stream(options: StreamOptions) -> None:
+class Watched(NamedTuple):
+    """What may be asked of a stream while it runs; nothing of it blocks.
+
+    Attributes:
+        readiness: None while streaming; else the reason why not.
+        facts: counters.
+    """
+
+    readiness: Callable[[], str | None]
+    facts: Callable[[], Mapping[str, int]]
+    telemetry: Telemetry
+
+
+class Server(Protocol):
+    """Something that is served beside the stream, on its loop."""
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            CdcTriggersError: that is not possible.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Stop at once; idempotent."""
+        ...
+
+
+def run_stream(options: StreamOptions, serve: Callable[[Watched], Server] | None = None) -> None:
     """Stream until SIGTERM or SIGINT; returns after the drain.
+
+    Args:
+        options: what was asked for.
+        serve: makes the server beside it.
 
     Raises:
         CdcTriggersError: what waiting cannot mend.
     """
-    uvloop.run(_stream(options))
+    uvloop.run(_stream(options, serve))
 
 
-async def _stream(options: StreamOptions) -> None:
+async def _stream(options: StreamOptions, serve: Callable[[Watched], Server] | None) -> None:
     clock = SystemClock()
+    telemetry = LogTelemetry(clock, options.log_format)
     sender = _sender(options.http_client)
     worker = Worker()
+    holder = str(uuid.uuid4())
     adapters = Adapters(
         source=ReplicationSource(options.dsn),
-        store=PostgresStore(options.dsn, options.slot, str(uuid.uuid4())),
+        store=PostgresStore(options.dsn, options.slot, holder),
+        recovery=PostgresRecovery(options.dsn, options.slot, holder),
         worker=worker,
         sender=sender,
         requests=RequestFactory(settings.environment()),
         clock=clock,
-        telemetry=LogTelemetry(clock, options.log_format),
+        telemetry=telemetry,
     )
     streamer = Streamer(adapters, Options(options.slot, options.plugin, options.drain_timeout_s))
-    probes = _probes(options.http, streamer)
+    server = None
+    if serve is not None:
+        server = serve(Watched(streamer.readiness, streamer.recoveries, telemetry))
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, streamer.stop)
@@ -71,14 +109,15 @@ async def _stream(options: StreamOptions) -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
     try:
-        if probes is not None:
-            await probes.start()
+        if server is not None:
+            await server.start()
         await streamer.run()
     finally:
-        if probes is not None:
-            await probes.close()
+        if server is not None:
+            await server.close()
         await sender.close()
         worker.close()
+        telemetry.close()
 
 
 def _sender(client: str) -> Sender:
@@ -90,12 +129,3 @@ def _sender(client: str) -> Sender:
     from cdc_triggers.http.httpx_sender import HttpxSender  # noqa: PLC0415 - see above
 
     return HttpxSender()
-
-
-def _probes(address: str | None, streamer: Streamer) -> ProbeServer | None:
-    if address is None:
-        return None
-    host, colon, port = address.rpartition(":")
-    if not colon or not port.isdigit():
-        raise UsageError(f"--http {address!r} is not HOST:PORT", hint="write --http 127.0.0.1:8080")
-    return ProbeServer(host.strip("[]") or "127.0.0.1", int(port), streamer.readiness)

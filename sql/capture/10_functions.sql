@@ -31,6 +31,9 @@ RETURN (left(seed::text, 19) || to_hex((-9223372036854775808)::bigint
         | ((uuid_hash_extended(seed, 0) & 2305843009213693951) + seq)))::uuid;
 COMMENT ON FUNCTION cdc_triggers.event_id(uuid, bigint) IS 'UUID version 7 of one row of a statement, from the statement''s own and the row''s seq.';
 
+-- A captured table may be attached as a partition at any time. From then on its rows change in statements
+-- that name its parent, on which none of its statement triggers fires: so row triggers that wait for just
+-- that (argument 'attached') capture all its rows, and the statement triggers none, until apply is run.
 CREATE OR REPLACE FUNCTION cdc_triggers.capture_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
@@ -39,6 +42,9 @@ DECLARE
     moment timestamptz := clock_timestamp();
     seed uuid := cdc_triggers.new_event_id();
 BEGIN
+    IF pg_partition_root(TG_RELID) IS NOT NULL THEN
+        RETURN NULL;
+    END IF;
     INSERT INTO cdc_triggers.event_log
         (bucket, seq, id, table_id, xid, created_at, op, schema_name, table_name, new, session, trace)
     SELECT cdc_triggers.event_bucket(moment), change.seq, cdc_triggers.event_id(seed, change.seq),
@@ -61,6 +67,9 @@ DECLARE
     moment timestamptz := clock_timestamp();
     seed uuid := cdc_triggers.new_event_id();
 BEGIN
+    IF pg_partition_root(TG_RELID) IS NOT NULL THEN
+        RETURN NULL;
+    END IF;
     INSERT INTO cdc_triggers.event_log
         (bucket, seq, id, table_id, xid, created_at, op, schema_name, table_name, old, session, trace)
     SELECT cdc_triggers.event_bucket(moment), change.seq, cdc_triggers.event_id(seed, change.seq),
@@ -88,6 +97,9 @@ DECLARE
     moment timestamptz := clock_timestamp();
     seed uuid := cdc_triggers.new_event_id();
 BEGIN
+    IF pg_partition_root(TG_RELID) IS NOT NULL THEN
+        RETURN NULL;
+    END IF;
     PERFORM FROM old_rows OFFSET 1;
     IF FOUND THEN
         INSERT INTO cdc_triggers.event_log
@@ -119,7 +131,7 @@ END
 $$;
 COMMENT ON FUNCTION cdc_triggers.capture_update() IS 'AFTER UPDATE, once per statement; rows that did not change are left out.';
 
--- TG_ARGV[1] says under which name: 'own', or 'root' for a partition of the captured table, or
+-- TG_ARGV[1] says under which name: 'own' or 'attached', or 'root' for a partition of the captured table, or
 -- 'parent' if the captured table is itself a partition: only that one needs a query.
 CREATE OR REPLACE FUNCTION cdc_triggers.capture_row() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -132,7 +144,7 @@ BEGIN
             RETURN NULL;
         END IF;
     END IF;
-    IF TG_ARGV[1] = 'own' THEN
+    IF TG_ARGV[1] IN ('own', 'attached') THEN
         named := ARRAY[TG_TABLE_SCHEMA, TG_TABLE_NAME];
     ELSIF TG_ARGV[1] = 'root' THEN
         named := parse_ident(pg_partition_root(TG_RELID)::text);

@@ -1,4 +1,5 @@
--- Retention. A row is kept for at least buckets - 2 periods; then its whole bucket is truncated.
+-- Retention. A row is kept for at least buckets - 2 periods, and until the stream has settled it: if the
+-- slot is lost it is sent from here. Then its whole bucket is truncated.
 CREATE OR REPLACE FUNCTION cdc_triggers.ring_bucket_is_stale(ring text, bucket smallint) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -9,12 +10,15 @@ BEGIN
     IF ring = 'event_log' THEN
         RETURN EXISTS (SELECT FROM cdc_triggers.event_log l WHERE l.bucket = ring_bucket_is_stale.bucket)
            AND NOT EXISTS (SELECT FROM cdc_triggers.event_log l
-                            WHERE l.bucket = ring_bucket_is_stale.bucket AND l.created_at >= horizon);
+                            WHERE l.bucket = ring_bucket_is_stale.bucket AND l.created_at >= horizon)
+           AND NOT EXISTS (SELECT FROM cdc_triggers.event_log l JOIN cdc_triggers.stream s
+                                    ON NOT pg_visible_in_snapshot(l.xid, s.settled_snapshot)
+                            WHERE l.bucket = ring_bucket_is_stale.bucket AND s.holder IS NOT NULL);
     END IF;
     RETURN EXISTS (SELECT FROM cdc_triggers.attempt a WHERE a.bucket = ring_bucket_is_stale.bucket)
        AND NOT EXISTS (SELECT FROM cdc_triggers.attempt a
                         WHERE a.bucket = ring_bucket_is_stale.bucket AND a.started_at >= horizon);
 END
 $$;
-COMMENT ON FUNCTION cdc_triggers.ring_bucket_is_stale(text, smallint) IS 'True if a bucket has rows and all are older than the retention; reads at most the bucket.';
+COMMENT ON FUNCTION cdc_triggers.ring_bucket_is_stale(text, smallint) IS 'True if a bucket has rows and all are settled and older than the retention; reads at most the bucket.';
 REVOKE EXECUTE ON FUNCTION cdc_triggers.ring_bucket_is_stale(text, smallint) FROM PUBLIC;

@@ -11,6 +11,7 @@ LEFT JOIN LATERAL (
 ) e ON true
 WHERE a.outcome = 'delivered'
     AND a.event_id >= %(from_id)s::uuid
+    AND a.event_id < coalesce(%(before)s::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
     AND coalesce(e.created_at, a.started_at) >= coalesce(%(since)s::timestamptz, '-infinity')
     AND (%(trigger)s::text IS NULL OR a.trigger_name = %(trigger)s)
     AND (SELECT count(*) FROM cdc_triggers.attempt b

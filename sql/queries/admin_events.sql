@@ -41,6 +41,7 @@ LEFT JOIN LATERAL (
             WHERE a.event_id = e.id AND a.trigger_id = t.id AND a.outcome = 'delivered')
 ) s ON true
 WHERE e.id >= %(from_id)s::uuid
+    AND e.id < coalesce(%(before)s::uuid, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
     AND e.created_at >= coalesce(%(since)s::timestamptz, '-infinity')
     AND (%(trigger)s::text IS NULL OR s.trigger_name = %(trigger)s)
     AND (%(status)s::text IS NULL OR s.status = %(status)s)

@@ -1,4 +1,5 @@
 -- What planning must know of some tables. The key is the primary key, else the replica identity index.
+-- Hasura's row triggers write to its log and never to the table: they do not count as the table's own.
 SELECT c.oid::bigint,
        ARRAY(SELECT a.attnum FROM pg_catalog.pg_attribute a
               WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
@@ -14,9 +15,10 @@ SELECT c.oid::bigint,
        EXISTS (SELECT FROM pg_catalog.pg_inherits h WHERE c.oid IN (h.inhrelid, h.inhparent)),
        EXISTS (SELECT FROM pg_catalog.pg_trigger t
                  JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid
+                 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
                 WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
                   AND t.tgtype & 1 = 1 AND t.tgtype & 66 = 0
-                  AND p.pronamespace IS DISTINCT FROM pg_catalog.to_regnamespace('cdc_triggers')),
+                  AND n.nspname NOT IN ('cdc_triggers', 'hdb_catalog', 'hdb_views')),
        pg_catalog.pg_has_role(c.relowner, 'USAGE'),
        pg_catalog.has_table_privilege(c.oid, 'TRIGGER')
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_partition_tree(c.oid) p

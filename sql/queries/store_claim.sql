@@ -1,6 +1,7 @@
--- Claim heads that are due, each with some of its followers; a chain is never claimed with a gap.
+-- Claim heads that are due, each with some of its followers; a chain is never claimed with a gap. Of one
+-- that failed before only itself: it will most likely fail again, and all would be written twice for nothing.
 WITH heads AS (
-    SELECT id, key, old_key, commit_lsn, position
+    SELECT id, key, old_key, commit_lsn, position, tries
       FROM cdc_triggers.delivery
      WHERE trigger_id = %(trigger_id)s AND status = 'parked' AND due_at <= clock_timestamp()
        AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
@@ -17,7 +18,7 @@ WITH heads AS (
      CROSS JOIN LATERAL (
           SELECT d.id, d.commit_lsn, d.position
             FROM cdc_triggers.delivery d
-           WHERE h.key IS NOT NULL AND h.old_key IS NULL
+           WHERE h.key IS NOT NULL AND h.old_key IS NULL AND h.tries = 0
              AND d.trigger_id = %(trigger_id)s AND d.status = 'parked' AND d.key = h.key
              AND (d.commit_lsn, d.position) > (h.commit_lsn, h.position)
              -- one that stands in two chains ends the run: its other chain may be longer

@@ -1,9 +1,14 @@
--- Heartbeat, progress and fence in one: no row means that another stream has taken over.
+-- Heartbeat, progress and fence in one: no row means that another stream has taken over. A statement's
+-- snapshot is older than what it reads of the WAL: all that it sees had committed before mark_lsn.
 UPDATE cdc_triggers.stream
    SET heartbeat_at = clock_timestamp(),
        received_lsn = %(received)s, settled_lsn = %(settled)s, confirmed_lsn = %(confirmed)s,
        oldest_unsettled_at = to_timestamp(%(oldest)s),
        settled_at = coalesce(to_timestamp(%(settled_at)s), settled_at),
-       delivered = %(delivered)s
+       delivered = %(delivered)s,
+       timeline = ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer,
+       settled_snapshot = CASE WHEN mark_lsn <= %(settled)s THEN mark_snapshot ELSE settled_snapshot END,
+       mark_snapshot = CASE WHEN mark_lsn > %(settled)s THEN mark_snapshot ELSE pg_current_snapshot() END,
+       mark_lsn = CASE WHEN mark_lsn > %(settled)s THEN mark_lsn ELSE pg_current_wal_insert_lsn() END
  WHERE slot_name = %(slot)s AND generation = %(generation)s
 RETURNING cdc_triggers.attempt_bucket(clock_timestamp());

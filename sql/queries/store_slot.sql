@@ -1,3 +1,14 @@
--- Where the slot will go on, and whether it can.
-SELECT confirmed_flush_lsn::text, plugin, wal_status FROM pg_replication_slots
- WHERE slot_name = %(slot)s AND database = current_database();
+-- Where the slot will go on, whether it can, and whether it is the slot that this stream left.
+SELECT s.confirmed_flush_lsn::text, s.plugin::text, s.wal_status, to_jsonb(s) ->> 'invalidation_reason',
+       s.slot_name IS NULL AS missing,
+       s.database = current_database() AS here,
+       r.settled_lsn IS NOT NULL AS used,
+       r.timeline IS NOT NULL AND s.confirmed_flush_lsn > r.settled_lsn AS moved,
+       r.timeline <> ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer AS failed_over,
+       coalesce(pg_snapshot_xmax(r.settled_snapshot) > pg_snapshot_xmax(pg_current_snapshot()), false)
+       OR EXISTS (SELECT FROM cdc_triggers.trigger_revision v
+                   WHERE pg_snapshot_xmax(v.applied_snapshot) > pg_snapshot_xmax(pg_current_snapshot()))
+           AS restored,
+       r.recovering, r.recovery_reason
+  FROM cdc_triggers.stream r LEFT JOIN pg_replication_slots s USING (slot_name)
+ WHERE r.slot_name = %(slot)s;

@@ -2,15 +2,16 @@
 WITH before AS (
     SELECT holder FROM cdc_triggers.stream WHERE slot_name = %(slot)s
 ), taken AS (
-    INSERT INTO cdc_triggers.stream AS s (slot_name, generation, holder, backend_pid, started_at)
-    VALUES (%(slot)s, 1, %(holder)s, pg_backend_pid(), clock_timestamp())
+    INSERT INTO cdc_triggers.stream AS s
+        (slot_name, generation, holder, process, backend_pid, started_at)
+    VALUES (%(slot)s, 1, %(holder)s, %(process)s, pg_backend_pid(), clock_timestamp())
     ON CONFLICT (slot_name) DO UPDATE
-       SET generation = s.generation + 1, holder = excluded.holder,
+       SET generation = s.generation + 1, holder = excluded.holder, process = excluded.process,
            backend_pid = excluded.backend_pid, started_at = excluded.started_at,
            heartbeat_at = clock_timestamp(), takeovers = s.takeovers + (s.generation > 0)::integer
-    RETURNING generation, delivered
+    RETURNING generation, delivered, recoveries, recovered
 ), freed AS (
     UPDATE cdc_triggers.delivery SET claimed_until = NULL, claimed_by = NULL
      WHERE claimed_by = (SELECT holder FROM before)
 )
-SELECT generation, delivered FROM taken;
+SELECT generation, delivered, recoveries, recovered FROM taken;

@@ -339,11 +339,13 @@ def test_a_server_without_logical_wal_is_told_the_setting_and_is_not_changed(
     assert "wal_level" in done.stdout + done.stderr
 
 
-def test_a_slot_that_was_dropped_is_made_again_by_apply(shop: Shop) -> None:
+def test_a_slot_that_was_never_made_is_refused_and_apply_makes_it(shop: Shop) -> None:
+    assert shop.cli("apply", "--yes", "--slot", f"{shop.database.slot}_other").returncode == 0
     slot = ("--slot", shop.database.slot)
-    assert shop.cli("apply", "--yes", *slot).returncode == 0
-    shop.database.execute("SELECT pg_drop_replication_slot(%s)", shop.database.slot)
     refused(shop.cli("stream", *slot), {1}, shop.database.slot, "cdc-triggers apply")
+    assert shop.cli("apply", "--yes", *slot).returncode == 0
+    assert ("slot", shop.database.slot) in shop.catalog()
+    shop.database.execute("SELECT pg_drop_replication_slot(%s)", shop.database.slot)
     assert shop.cli("apply", "--yes", *slot).returncode == 0
     assert ("slot", shop.database.slot) in shop.catalog()
 

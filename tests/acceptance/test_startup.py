@@ -11,6 +11,8 @@ from cdc_triggers import __version__
 
 # Typer itself loads pydantic once it has arguments to read.
 SLOW = {"psycopg2", "httpx", "pyreqwest", "uvloop", "asyncio", "ruamel.yaml", "http.cookiejar"}
+SERVED = {"starlette", "uvicorn", "h11", "cdc_triggers.console"}
+NOBODY = "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1"
 
 
 def loaded(*command: str) -> set[str]:
@@ -35,15 +37,21 @@ def test_what_asks_no_database_loads_no_driver_and_no_http_client(
 ) -> None:
     found = loaded(*command, *(("-c", f"{tmp_path}/triggers.yaml") if "init" in command else ()))
     assert "cdc_triggers.cli.main" in found
-    assert found & SLOW == set()
+    assert found & (SLOW | SERVED) == set()
 
 
 def test_what_asks_the_database_loads_no_http_client_and_no_specs() -> None:
-    found = loaded("status", "--dsn", "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1")
+    found = loaded("status", "--dsn", NOBODY)
     assert "psycopg2" in found
     assert found & (SLOW - {"psycopg2"}) == set()
     assert "cdc_triggers.core.spec" not in found
     assert "rich" not in found
+
+
+def test_a_stream_without_a_port_loads_no_server() -> None:
+    found = loaded("stream", "--dsn", NOBODY)
+    assert "cdc_triggers.wiring.streaming" in found
+    assert found & SERVED == set()
 
 
 def test_the_version_is_the_packages(capfd: pytest.CaptureFixture[str]) -> None:

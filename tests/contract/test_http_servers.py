@@ -1,4 +1,4 @@
-"""The two small servers of the package, spoken to in raw bytes."""
+"""The receiver, spoken to in raw bytes."""
 
 from __future__ import annotations
 
@@ -13,25 +13,12 @@ import urllib.request
 from typing import Any
 
 import pytest
+from support.talking import talk
 
-from cdc_triggers.errors import CdcTriggersError, UsageError
-from cdc_triggers.http.probes import MAX_CONNECTIONS, ProbeServer
+from cdc_triggers.errors import UsageError
 from cdc_triggers.http.receiver import Received, Receiver, Reply
 
 POST = b"POST /a?b HTTP/1.1\r\nHost: x\r\nX-Key: v\r\nContent-Length: 3\r\n\r\nabc"
-
-
-async def talk(port: int, data: bytes) -> bytes:
-    """Send it, then read until the server closes."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(data)
-    answer = await reader.read()
-    writer.close()
-    return answer
-
-
-def get(path: str, method: str = "GET") -> bytes:
-    return f"{method} {path} HTTP/1.1\r\nhost: x\r\n\r\n".encode()
 
 
 def split(answer: bytes) -> tuple[int, Any]:
@@ -39,65 +26,11 @@ def split(answer: bytes) -> tuple[int, Any]:
     return int(head.split(b" ")[1]), json.loads(body) if body else None
 
 
-def test_readyz_follows_readiness_and_livez_does_not(run: Any) -> None:
-    reasons: list[str | None] = ["waiting for the slot", None]
-
-    async def main() -> None:
-        probes = ProbeServer("127.0.0.1", 0, lambda: reasons.pop(0))
-        await probes.start()
-        unready = {"status": "unavailable", "reason": "waiting for the slot"}
-        assert split(await talk(probes.port, get("/livez"))) == (200, {"status": "ok"})
-        assert split(await talk(probes.port, get("/readyz"))) == (503, unready)
-        assert split(await talk(probes.port, get("/readyz?x=1"))) == (200, {"status": "ok"})
-        await probes.close()
-        await probes.close()
-
-    run(main())
-
-
-@pytest.mark.parametrize(
-    ("request_bytes", "status"),
-    [
-        (get("/"), 404),
-        (get("/readyz/x"), 404),
-        (get("/livez", "POST"), 405),
-        (get("/livez", "HEAD"), 200),
-        (b"nonsense\r\n\r\n", 400),
-        (b"GET /livez HTTP/1.1\r\nx: " + b"y" * 20_000, 431),
-    ],
-)
-def test_probes_answer_nothing_else(run: Any, request_bytes: bytes, status: int) -> None:
-    async def main() -> None:
-        probes = ProbeServer("127.0.0.1", 0, lambda: None)
-        await probes.start()
-        assert split(await talk(probes.port, request_bytes))[0] == status
-        await probes.close()
-
-    run(main())
-
-
-def test_slow_clients_are_cut_off_and_cannot_fill_the_server(run: Any) -> None:
-    async def main() -> None:
-        probes = ProbeServer("127.0.0.1", 0, lambda: None, timeout_s=0.5)
-        await probes.start()
-        slow = [
-            asyncio.ensure_future(talk(probes.port, b"GET /livez")) for _ in range(MAX_CONNECTIONS)
-        ]
-        done = await asyncio.gather(*slow, return_exceptions=True)
-        assert all(isinstance(one, OSError) or one == b"" for one in done)
-        assert split(await talk(probes.port, get("/livez")))[0] == 200
-        await probes.close()
-
-    run(main())
-
-
 def test_a_taken_port_is_a_clear_error(run: Any) -> None:
     async def main() -> None:
         async with Receiver() as first:
             with pytest.raises(UsageError, match="is in use"):
                 await Receiver(port=first.port).start()
-            with pytest.raises(CdcTriggersError, match="cannot listen"):
-                await ProbeServer("127.0.0.1", first.port, lambda: None).start()
 
     run(main())
 

@@ -66,6 +66,27 @@ def test_the_very_bytes_and_headers_arrive_in_one_post(make: Make, run: Any) -> 
     run(main())
 
 
+@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("body", [b"", b'{"a": 1}'])
+def test_another_method_arrives_with_a_body_and_without(
+    make: Make, run: Any, method: str, body: bytes
+) -> None:
+    async def main() -> None:
+        async with endpoint(answers(OK)) as (url, seen), opened(make) as sender:
+            request = make_request(f"{url}/a", body)._replace(method=method)
+            (outcome, again) = await sender.send([request, request._replace(method="POST")])
+            assert answered(outcome).ok
+            assert answered(again).ok
+            firsts = sorted(head.split(b" ")[0].decode() for head in seen.heads)
+            assert firsts == sorted([method, "POST"])
+            assert seen.bodies == [body, body]
+            for head in seen.heads:
+                expected = body or head.startswith((b"POST", b"PUT", b"PATCH"))
+                assert not expected or b"content-length: " in head.lower()
+
+    run(main())
+
+
 def test_a_header_given_twice_arrives_twice(make: Make, run: Any) -> None:
     async def main() -> None:
         async with endpoint(answers(OK)) as (url, seen), opened(make) as sender:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.stores import attempt, batch, claim, event_id, park
 
+from cdc_triggers.core.records import Lease
 from cdc_triggers.errors import SlotError
 
 if TYPE_CHECKING:
@@ -15,15 +16,15 @@ if TYPE_CHECKING:
 
 def test_a_missing_slot_is_refused_with_the_remedy(postgres_world: PostgresWorld) -> None:
     store = postgres_world.store("nowhere")
-    assert store.take_lease(10.0) == 0
+    assert store.take_lease(10.0) == Lease(0, 0, 0)
     with pytest.raises(SlotError, match="'nowhere' is missing") as caught:
         store.load_start("pgoutput")
     assert "cdc-triggers apply" in caught.value.hint
 
 
 def test_streams_of_two_slots_do_not_shut_each_other_out(postgres_world: PostgresWorld) -> None:
-    assert postgres_world.store("one").take_lease(10.0) == 0
-    assert postgres_world.store("two").take_lease(10.0) == 0
+    assert postgres_world.store("one").take_lease(10.0) == Lease(0, 0, 0)
+    assert postgres_world.store("two").take_lease(10.0) == Lease(0, 0, 0)
 
 
 def test_a_trigger_that_another_session_has_locked_is_not_claimed_and_not_waited_for(
@@ -86,4 +87,4 @@ def test_the_stream_row_says_how_far_it_is(postgres_world: PostgresWorld) -> Non
     assert postgres_world.run(
         "SELECT received_lsn::text, settled_lsn::text, confirmed_lsn::text, delivered, generation,"
         " extract(epoch FROM oldest_unsettled_at)::int, settled_at FROM cdc_triggers.stream"
-    ) == [("0/1E", "0/14", "0/A", 5, 1, 1_700_000_000, None)]
+    ) == [("1E/0", "14/0", "0/A", 5, 1, 1_700_000_000, None)]

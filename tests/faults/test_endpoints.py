@@ -3,147 +3,140 @@
 from __future__ import annotations
 
 import contextlib
-import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from support.load import Load
+from support.misbehaving import Bad, Fault, faults
+from support.modes import OTHER_MODES
 from support.streaming import (
     Endpoint,
     StreamProcess,
     apply,
-    held_bytes,
     trigger,
+    wait_confirmed,
     wait_settled,
 )
 from support.waiting import wait_until
-
-from cdc_triggers.http.receiver import Reply
+from support.witness import Mode, Witness
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from support.databases import Database
+    from support.matrix import Matrix
 
+GROUP = "Endpoints fail"
+USUAL = Mode()
 KEYS = 20
-ROUNDS = 50
-EVENTS = KEYS * ROUNDS
-PATIENT = {"num_retries": 100_000, "interval_sec": 0, "timeout_sec": 1, "jitter": False}
-SMALL = 1024 * 1024
+EVENTS = 1_000
+PER_SECOND = 1_000.0
+PATIENT: dict[str, object] = {"num_retries": 100_000, "interval_sec": 1, "jitter": False}
+HASTY = {**PATIENT, "timeout_sec": 1}
+WAL_LIMIT = 64 * 1024 * 1024
+
+FAULTS = faults()
+# One fault of each kind: nothing sent, no answer, a wrong one, none of HTTP.
+BY_MODE = [f for f in FAULTS if f.words.startswith(("refuses", "never", "500", "resets"))]
 
 
-@pytest.fixture
-def counted(database: Database) -> Database:
-    database.execute("CREATE TABLE counter (id int PRIMARY KEY, seq int NOT NULL, note text)")
-    database.execute(
-        "INSERT INTO counter SELECT g, 0, repeat('x', 1000) FROM generate_series(1, %s) g", KEYS
-    )
-    return database
+def wait_parked(database: Database, name: str) -> None:
+    """Until deliveries of this trigger are parked."""
+    query = "SELECT FROM cdc_triggers.delivery WHERE status = 'parked' AND trigger_name = %s"
+    wait_until(lambda: database.execute(query, name), 10, f"some of {name} are parked")
 
 
-def bump(database: Database, rounds: int = ROUNDS) -> None:
-    connection = database.connect()
-    with connection.cursor() as cursor:
-        for _ in range(rounds):
-            cursor.execute("UPDATE counter SET seq = seq + 1")
+def run(
+    database: Database,
+    matrix: Matrix,
+    bads: tuple[Fault, ...],
+    words: str,
+    *,
+    client: str = "pyreqwest",
+    mode: Mode = USUAL,
+) -> None:
+    """A healthy endpoint beside bad ones, under load; then these are mended.
+
+    The healthy one gets everything in order and the slot goes on; of each bad one's events some are
+    parked, and all of them arrive when it is mended.
+    """
+    load = Load(database, EVENTS, keys=KEYS, per_second=PER_SECOND)
+    with contextlib.ExitStack() as stack:
+        endpoints = [stack.enter_context(Endpoint())]
+        healthy = endpoints[0]
+        served = [
+            (f"bad_{n}", fault, stack.enter_context(fault.serve())) for n, fault in enumerate(bads)
+        ]
+        urls = {"healthy": healthy.url, **{name: bad.url for name, _, bad in served}}
+        put(database, urls, mode)
+        stream = StreamProcess(database, "--http-client", client, "--plugin", mode.plugin)
+        stack.enter_context(stream)
+        with Witness(database, endpoints, stream) as witness:
+            with load:
+                pass
+            wait_until(lambda: len(healthy.answered) == EVENTS, 30, "the healthy one has all")
+            assert sum(healthy.answered.values()) == EVENTS
+            wait_confirmed(database)
+            for name in urls.keys() - {"healthy"}:
+                wait_parked(database, name)
+            # a mended endpoint gets time: else a slow machine could miss an answer, and ask again
+            put(database, urls, mode, PATIENT)
+            for name, fault, bad in served:
+                mended = mend(stack, fault, bad)
+                endpoints.append(mended)
+                urls[name] = mended.url
+            put(database, urls, mode, PATIENT)
+            wait_settled(database, 60)
+    verdict = witness.verdict(ordering=mode.ordering)
+    matrix.add(GROUP, words, mode if client == "pyreqwest" else f"{mode}, {client}", verdict)
+    verdict.check()
+    assert verdict.events == EVENTS
+    assert verdict.wal_peak < WAL_LIMIT
 
 
-@contextlib.contextmanager
-def hanging() -> Iterator[int]:
-    """A port that takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listener:
-        yield int(listener.getsockname()[1])
+def put(
+    database: Database, urls: dict[str, str], mode: Mode, bad: dict[str, object] = HASTY
+) -> None:
+    """Apply a trigger for each endpoint; `bad` is the retry_conf of all but the healthy one."""
+    triggers = [
+        trigger(
+            *(name, "counter", url),
+            ordering=mode.ordering,
+            retry_conf=PATIENT if name == "healthy" else bad,
+        )
+        for name, url in urls.items()
+    ]
+    apply(database, *triggers, plugin=mode.plugin)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+def mend(stack: contextlib.ExitStack, fault: Fault, bad: Bad) -> Endpoint:
+    """A good endpoint in its place, or elsewhere if no server can mend it."""
+    bad.stop()
+    return stack.enter_context(Endpoint(port=bad.port if fault.in_place else 0))
 
 
 @pytest.mark.timeout(180)
-def test_a_dead_and_a_hanging_endpoint_hold_up_neither_the_healthy_one_nor_the_slot(
-    counted: Database,
+def test_all_kinds_of_bad_endpoints_at_once_hurt_neither_the_healthy_one_nor_the_slot(
+    database: Database, matrix: Matrix
 ) -> None:
-    dead_port = free_port()
-    with Endpoint() as healthy, contextlib.ExitStack() as hung:
-        hanging_port = hung.enter_context(hanging())
-        dead, hangs = (f"http://127.0.0.1:{port}" for port in (dead_port, hanging_port))
-        apply(
-            counted,
-            trigger("healthy", "counter", healthy.url),
-            trigger("dead", "counter", dead, retry_conf=PATIENT),
-            trigger("hangs", "counter", hangs, retry_conf=PATIENT),
-        )
-        with StreamProcess(counted):
-            bump(counted)
-            wait_until(lambda: len(healthy.delivered) == EVENTS, 20, "the healthy one has all")
-            assert not healthy.inversions
-            wait_until(lambda: held_bytes(counted) < SMALL, 30, "the slot goes on")
-            hung.close()
-            with Endpoint(port=dead_port) as mended, Endpoint(port=hanging_port) as awake:
-                wait_settled(counted, 60)
-                for late in (mended, awake):
-                    assert len(late.delivered) == EVENTS
-                    assert not late.inversions
-    assert set(healthy.ids.values()) == {1}
+    run(database, matrix, FAULTS, f"all {len(FAULTS)} below at once")
 
 
-@pytest.mark.timeout(120)
-def test_an_endpoint_that_answers_ten_megabytes_is_read_to_the_limit_and_counts_as_answered(
-    counted: Database,
-) -> None:
-    huge = b"y" * (10 * 1024 * 1024)
-    with Endpoint(lambda *_: Reply(body=huge)) as endpoint:
-        apply(counted, trigger("counted", "counter", endpoint.url))
-        with StreamProcess(counted):
-            bump(counted, 2)
-            wait_settled(counted)
-    assert len(endpoint.delivered) == KEYS * 2
-    assert not endpoint.inversions
-    [(attempts, longest)] = counted.execute(
-        "SELECT count(*), max(length(response ->> 'body')) FROM cdc_triggers.attempt "
-        "WHERE outcome = 'delivered' AND status = 200"
-    )
-    assert attempts == KEYS * 2
-    assert longest is None or longest <= 64 * 1024
-
-
-@pytest.mark.timeout(120)
+@pytest.mark.whole
+@pytest.mark.timeout(180)
 @pytest.mark.parametrize("client", ["pyreqwest", "httpx"])
-def test_an_endpoint_that_flips_between_200_and_500_gets_everything_in_order(
-    counted: Database, client: str
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_a_bad_endpoint_hurts_nobody_and_gets_everything_in_order_when_it_is_mended(
+    database: Database, matrix: Matrix, fault: Fault, client: str
 ) -> None:
-    asked = 0
-
-    def flip(_body: dict[str, Any], _tries: int) -> Reply:
-        nonlocal asked
-        asked += 1
-        return Reply(status=200 if asked % 3 else 500)
-
-    with Endpoint(flip) as endpoint:
-        apply(counted, trigger("counted", "counter", endpoint.url, retry_conf=PATIENT))
-        with StreamProcess(counted, "--http-client", client):
-            bump(counted, 15)
-            wait_settled(counted, 60)
-    assert len(endpoint.delivered) == KEYS * 15
-    assert not endpoint.inversions
+    run(database, matrix, (fault,), str(fault), client=client)
 
 
-@pytest.mark.timeout(120)
-def test_an_endpoint_that_refuses_for_good_ends_dead_and_the_rest_of_its_key_goes_on(
-    counted: Database,
+@pytest.mark.whole
+@pytest.mark.servers("system")
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("mode", OTHER_MODES, ids=str)
+@pytest.mark.parametrize("fault", BY_MODE, ids=str)
+@pytest.mark.usefixtures("wal2json")
+def test_a_bad_endpoint_hurts_nobody_whatever_the_order_and_the_plugin(
+    database: Database, matrix: Matrix, fault: Fault, mode: Mode
 ) -> None:
-    def refuse_one(body: dict[str, Any], _tries: int) -> Reply:
-        new = body["event"]["data"]["new"]
-        return Reply(status=410 if (new["id"], new["seq"]) == (1, 3) else 200)
-
-    with Endpoint(refuse_one) as endpoint:
-        conf = {"num_retries": 2, "interval_sec": 0}
-        apply(counted, trigger("counted", "counter", endpoint.url, retry_conf=conf))
-        with StreamProcess(counted):
-            bump(counted, 10)
-            wait_settled(counted)
-    dead = counted.execute("SELECT tries, (new ->> 'seq')::int FROM cdc_triggers.delivery")
-    assert dead == [(3, 3)]
-    assert len(endpoint.delivered) == KEYS * 10
-    assert sum(endpoint.ids.values()) == KEYS * 10 + 2
-    assert not endpoint.inversions
+    run(database, matrix, (fault,), str(fault), mode=mode)

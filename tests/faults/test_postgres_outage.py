@@ -2,46 +2,34 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
-from support.databases import Database, create
-from support.streaming import Endpoint, StreamProcess, apply, trigger, wait_settled
+from support.load import Load
+from support.scene import UNRECORDED, Scene, modes, private
 from support.waiting import wait_until
 
-from cdc_triggers.http.receiver import Reply
-
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
-    from support.servers import Server
+    from conftest import MakeServer
+    from support.databases import Database
+    from support.matrix import Matrix
+    from support.witness import Mode
 
-BATCHES = 20
-ROWS = 100
-
-
-@pytest.fixture
-def private(own_server: Server) -> Iterator[Database]:
-    database = create(own_server)
-    database.execute("CREATE TABLE counter (id int PRIMARY KEY, seq int NOT NULL)")
-    database.execute("INSERT INTO counter SELECT g, 0 FROM generate_series(1, %s) g", ROWS)
-    yield database
-    database.drop()
-
-
-def write(database: Database, batches: int) -> None:
-    for _ in range(batches):
-        database.execute("UPDATE counter SET seq = seq + 1")
+GROUP = "PostgreSQL fails"
+WHOLE = pytest.mark.whole
 
 
 def terminate(database: Database, kind: str) -> None:
-    """End the stream's sessions of one kind."""
-    assert database.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s "
-        "AND backend_type = %s AND application_name LIKE 'cdc-triggers%%' "
-        "AND pid <> pg_backend_pid()",
-        *(database.name, kind),
+    """End the stream's session of one kind, as soon as it has one."""
+    wait_until(
+        lambda: database.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s "
+            "AND backend_type = %s AND application_name LIKE 'cdc-triggers%%'",
+            *(database.name, kind),
+        ),
+        what=f"the stream has a {kind}",
     )
 
 
@@ -61,34 +49,49 @@ def crash(database: Database) -> None:
     database.server.restart("immediate")
 
 
-@pytest.mark.timeout(180)
-@pytest.mark.parametrize("fault", [cut_walsender, cut_sql, restart_fast, crash])
-def test_the_stream_survives(private: Database, fault: Callable[[Database], None]) -> None:
-    with Endpoint() as endpoint:
-        apply(private, trigger("counted", "counter", endpoint.url))
-        with StreamProcess(private) as stream:
-            for round_ in range(3):
-                write(private, BATCHES)
-                wait_until(lambda: len(endpoint.bodies) > ROWS * BATCHES * round_, 60)  # noqa: B023
-                fault(private)
-            write(private, BATCHES)
-            wait_until(stream.is_ready, 40)
-            wait_settled(private, 90)
-    assert len(endpoint.delivered) == ROWS * BATCHES * 4
-    assert not endpoint.inversions
+def kill_9(database: Database) -> None:
+    database.server.kill()
+    database.server.start()
 
 
-@pytest.mark.timeout(120)
-def test_a_stream_with_a_hanging_endpoint_does_not_hold_up_a_fast_shutdown(
-    private: Database,
+class Fault(NamedTuple):
+    """How PostgreSQL fails, in words and as code."""
+
+    words: str
+    strike: Callable[[Database], None]
+    in_pick: bool = True
+
+
+FAULTS = (
+    Fault("fast restart", restart_fast, in_pick=False),
+    Fault("immediate stop, crash recovery", crash),
+    Fault("kill -9 of the postmaster", kill_9, in_pick=False),
+    Fault("pg_terminate_backend of the walsender", cut_walsender),
+    Fault("pg_terminate_backend of the SQL connection", cut_sql),
+)
+
+
+@pytest.mark.timeout(240)
+@modes
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(fault, id=fault.strike.__name__, marks=() if fault.in_pick else WHOLE)
+        for fault in FAULTS
+    ],
+)
+def test_the_stream_survives(
+    make_server: MakeServer, matrix: Matrix, mode: Mode, fault: Fault
 ) -> None:
-    with Endpoint(lambda *_: Reply(delay_s=60)) as endpoint:
-        apply(private, trigger("counted", "counter", endpoint.url))
-        with StreamProcess(private):
-            write(private, 1)
-            wait_until(lambda: endpoint.bodies, what="an attempt runs")
-            began = time.monotonic()
-            private.server.stop("fast")
-            took = time.monotonic() - began
-            private.server.start()
-    assert took < 15
+    times = matrix.scale(1, 3)
+    database = private(make_server, mode)
+    sessions = 1 if mode.ordering == "total" else 2
+    load = Load(database, 3_000 * times, sessions=sessions, per_second=2_000)
+    with Scene(database, mode, load) as scene, load:
+        for _ in range(times):
+            scene.arrive()
+            fault.strike(database)
+        scene.settle()
+    verdict = scene.verdict()
+    matrix.add(GROUP, fault.words, mode, verdict)
+    verdict.check(duplicates=times * UNRECORDED)

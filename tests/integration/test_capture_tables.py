@@ -145,6 +145,46 @@ def test_a_partition_and_its_root_can_both_be_captured(database: Database) -> No
     assert sorted(e.table for e in events(it)) == ["leaf", "middle", "orders"]
 
 
+def test_a_captured_table_that_is_attached_as_a_partition_stays_captured_whole(
+    database: Database,
+) -> None:
+    tables = (
+        "CREATE TABLE orders (id int, n int);"
+        'CREATE TABLE "all ""of"" it" (id int, n int) PARTITION BY RANGE (id)'
+    )
+    it = capture(database, trigger(), tables=tables)
+    attach = 'ALTER TABLE "all ""of"" it" ATTACH PARTITION orders FOR VALUES FROM (0) TO (9)'
+    run(it, attach)
+    for table in ('"all ""of"" it"', "orders"):
+        run(it, f"INSERT INTO {table} VALUES (1, 1)")
+        run(it, f"UPDATE {table} SET n = 2")
+        run(it, f"DELETE FROM {table}")
+    assert [(e.op, e.table) for e in events(it)] == [
+        (op, "orders") for op in ("INSERT", "UPDATE", "DELETE")
+    ] * 2
+    run(it, 'ALTER TABLE "all ""of"" it" DETACH PARTITION orders')
+    run(it, "INSERT INTO orders VALUES (2, 1)")
+    assert len(events(it)) == 7
+
+
+def test_attached_to_a_captured_table_its_rows_are_events_of_both(database: Database) -> None:
+    tables = (
+        "CREATE TABLE orders (id int, n int); CREATE TABLE loose (id int, n int);"
+        "CREATE TABLE root (id int, n int) PARTITION BY RANGE (id)"
+    )
+    it = capture(database, trigger(), trigger("root", table="root"), tables=tables)
+    run(it, "ALTER TABLE root ATTACH PARTITION orders FOR VALUES FROM (0) TO (10)")
+    run(it, "ALTER TABLE root ATTACH PARTITION loose FOR VALUES FROM (10) TO (20)")
+    run(it, "INSERT INTO root VALUES (1, 1), (11, 1)")
+    run(it, "UPDATE orders SET n = 2")
+    run(it, "UPDATE loose SET n = 2")
+    found = sorted((e.op, e.table, e.new["id"]) for e in events(it))
+    assert found == [
+        *[("INSERT", "orders", 1), ("INSERT", "root", 1), ("INSERT", "root", 11)],
+        *[("UPDATE", "orders", 1), ("UPDATE", "root", 1), ("UPDATE", "root", 11)],
+    ]
+
+
 def test_an_owner_without_rights_on_the_schema_can_add_a_partition(database: Database) -> None:
     role = database.role()
     connection = database.connect()

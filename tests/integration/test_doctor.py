@@ -21,6 +21,7 @@ from cdc_triggers.errors import (
     DatabaseError,
     SlotBusyError,
     SlotError,
+    SlotLostError,
     UsageError,
 )
 from cdc_triggers.postgres.connect import connect, connect_replication, redact, translate
@@ -148,7 +149,9 @@ def test_slot_of_the_other_plugin_blocks(wal2json: Server, database: Database) -
 
 
 @pytest.mark.servers("18", "16", "system")
-def test_lost_slot_blocks_and_its_error_says_what_to_do(make_server: Any, server: Server) -> None:
+def test_lost_slot_is_a_warning_and_its_error_says_what_happens(
+    make_server: Any, server: Server
+) -> None:
     own: Server = make_server(server.name, max_slot_wal_keep_size="1MB", max_wal_size="32MB")
     with psycopg2.connect(own.dsn) as connection:
         connection.autocommit = True
@@ -158,15 +161,15 @@ def test_lost_slot_blocks_and_its_error_says_what_to_do(make_server: Any, server
                 cursor.execute("SELECT pg_logical_emit_message(false, 'x', 'y'), pg_switch_wal()")
             cursor.execute("CHECKPOINT")
             findings = by_name(examine(own.dsn, Wanted(slot="s")))
-            assert findings["slot"].level is Level.BLOCKER
+            assert findings["slot"].level is Level.WARNING
             assert "is lost" in findings["slot"].detail
             with pytest.raises(psycopg2.Error) as caught:
                 cursor.execute(
                     "SELECT pg_logical_slot_get_binary_changes"
                     "('s', NULL, NULL, 'proto_version', '1', 'publication_names', 'p')"
                 )
-    assert isinstance(translate(caught.value), SlotError)
-    assert "drop the slot and apply again" in translate(caught.value).hint
+    assert isinstance(translate(caught.value), SlotLostError)
+    assert "makes it anew" in translate(caught.value).hint
 
 
 @pytest.mark.servers("18", "16", "system")

@@ -61,6 +61,16 @@ def test_a_bucket_with_one_young_row_is_kept_and_the_current_one_always(database
     assert truncate_oldest(it, 100) == ()
 
 
+def test_a_bucket_with_an_event_that_the_stream_has_not_settled_is_kept(database: Database) -> None:
+    it = database.connect()
+    apply(database, it)
+    run(it, OLD_EVENT, "7 days")
+    run(it, "UPDATE cdc_triggers.stream SET holder = gen_random_uuid(), settled_snapshot = '1:1:'")
+    assert truncate_oldest(it, 100) == ()
+    run(it, "UPDATE cdc_triggers.stream SET settled_snapshot = '2:2:'")
+    assert len(truncate_oldest(it, 100)) == 1
+
+
 def test_a_bucket_in_use_is_left_for_later_and_holds_nobody_up(database: Database) -> None:
     it, other = database.connect(), database.connect()
     apply(database, it)

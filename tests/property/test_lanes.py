@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from support.deliveries import delivery
 
 from cdc_triggers.core.lanes import Lanes
+from cdc_triggers.core.memory import Memory
 
 if TYPE_CHECKING:
     from cdc_triggers.core.delivery import Delivery
@@ -21,7 +22,8 @@ MAX_IN_FLIGHT = 3
 class LanesMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.lanes = Lanes(MAX_IN_FLIGHT)
+        self.memory = Memory()
+        self.lanes = Lanes(MAX_IN_FLIGHT, self.memory)
         self.here: list[Delivery] = []
         self.flying: list[Delivery] = []
         self.count = 0
@@ -51,11 +53,13 @@ class LanesMachine(RuleBasedStateMachine):
         ready = [each for each in self.here if each not in self.flying and self.free(each)]
         may = bool(ready) and len(self.flying) < MAX_IN_FLIGHT
         assert self.lanes.can_take == may
+        head = self.lanes.head if may else None
         taken = self.lanes.take()
         if not may:
             assert taken is None
             return
         assert taken in ready
+        assert taken is head
         self.flying.append(taken)
 
     @precondition(lambda self: self.flying)
@@ -85,6 +89,8 @@ class LanesMachine(RuleBasedStateMachine):
         assert list(self.lanes.in_flight.values()) == self.flying
         assert self.lanes.queued == len(self.here) - len(self.flying)
         assert self.lanes.size == sum(each.size for each in self.here)
+        assert self.lanes.flying == self.memory.flying == sum(each.size for each in self.flying)
+        assert self.lanes.queued_size == self.memory.queued == self.lanes.size - self.lanes.flying
         used = {key for each in self.here for key in each.keys}
         assert set(self.lanes._lanes) == used, "a lane exists only while something is in it"
 

@@ -31,13 +31,14 @@ tries_made = st.integers(1, 2 * 10**9)
 
 
 @given(confs, outcomes, tries_made, chances)
-def test_delivered_iff_2xx_and_dead_iff_no_attempt_is_left(
+def test_delivered_iff_2xx_and_dead_iff_no_attempt_is_left_or_can_help(
     conf: RetryConf, outcome: Outcome, tries: int, jitter: float
 ) -> None:
     decision = decide(conf, outcome, tries, now=0.0, jitter=jitter)
     ok = isinstance(outcome, Response) and outcome.ok
     assert isinstance(decision, Delivered) is ok
-    assert isinstance(decision, Dead) is (not ok and tries > conf.num_retries)
+    hopeless = isinstance(outcome, Failure) and outcome.kind is FailureKind.TEMPLATE
+    assert isinstance(decision, Dead) is (not ok and (hopeless or tries > conf.num_retries))
 
 
 @given(confs, outcomes, tries_made, chances)

@@ -51,8 +51,8 @@ class Peer:
 
     async def request(self) -> None:
         head = await self.reader.readuntil(b"\r\n\r\n")
-        line = next(x for x in head.lower().split(b"\r\n") if x.startswith(b"content-length:"))
-        body = await self.reader.readexactly(int(line.split(b":")[1]))
+        lines = [x for x in head.lower().split(b"\r\n") if x.startswith(b"content-length:")]
+        body = await self.reader.readexactly(int(lines[0].split(b":")[1]) if lines else 0)
         self.seen.heads.append(head)
         self.seen.bodies.append(body)
         self.seen.arrived.set()
@@ -78,7 +78,7 @@ Script = Callable[[Peer], Awaitable[None]]
 
 @contextlib.asynccontextmanager
 async def endpoint(
-    script: Script, tls: ssl.SSLContext | None = None
+    script: Script, tls: ssl.SSLContext | None = None, port: int = 0
 ) -> AsyncIterator[tuple[str, Seen]]:
     """Serve each connection by the script, then close it; gives the base URL and what was seen."""
     seen = Seen()
@@ -93,11 +93,13 @@ async def endpoint(
             await script(Peer(seen, reader, writer))
         except (OSError, asyncio.IncompleteReadError):
             seen.closed.set()
+        except asyncio.CancelledError:
+            pass  # the end of the endpoint; asyncio's streams would log it as an error
         finally:
             open_.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(connection, "127.0.0.1", 0, ssl=tls, backlog=1024)
+    server = await asyncio.start_server(connection, "127.0.0.1", port, ssl=tls, backlog=1024)
     port = server.sockets[0].getsockname()[1]
     try:
         yield f"{'https' if tls else 'http'}://127.0.0.1:{port}", seen

@@ -121,12 +121,17 @@ class Proxy:
             if self._stopped.is_set():
                 self.cut()
 
+    def _admit(self, source: socket.socket, sink: socket.socket, data: bytes) -> None:
+        """Wait until this chunk, or the end (empty), may pass; for subclasses that choose."""
+
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(_CHUNK):
                 if self.delay_s:
                     self._stopped.wait(self.delay_s)
                 self._passing.wait()
+                self._admit(source, sink, data)
                 sink.sendall(data)
+        self._admit(source, sink, b"")
         with contextlib.suppress(OSError):
             sink.shutdown(socket.SHUT_WR)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -136,6 +137,19 @@ def create(name: str, settings: Mapping[str, str] | None = None) -> Server:
         server.destroy()
         raise
     return server
+
+
+def versions() -> list[str]:
+    """Of all servers that this machine has, for people."""
+    found = []
+    for name in NAMES:
+        try:
+            program = _bin_dir(name, embedded.unprivileged_user()) / "postgres"
+        except MissingError:
+            continue
+        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+        found.append(said.stdout.split()[2])
+    return found
 
 
 @dataclass

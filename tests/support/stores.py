@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cdc_triggers.core.event import Event
 from cdc_triggers.core.lsn import Lsn, parse
-from cdc_triggers.core.records import AttemptRow, Batch, ParkRow, Progress, Resolution
+from cdc_triggers.core.records import AttemptRow, Batch, Lease, ParkRow, Progress, Resolution
 from cdc_triggers.postgres.capture import Installer
 from cdc_triggers.postgres.connect import connect
 from cdc_triggers.postgres.store import PostgresStore
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from support.databases import Database
 
 MANY = 1_000_000
+RECEIVED, SETTLED = Lsn(30 << 32), Lsn(20 << 32)
 
 
 class Kept(NamedTuple):
@@ -54,8 +55,16 @@ class World(Protocol):
         """A store that holds the lease."""
         ...
 
+    def cut(self, store: Store) -> None:
+        """Its connection is gone, and nothing was said: the process may be alive."""
+        ...
+
+    def end_lease(self) -> None:
+        """So much time passes since the last heartbeat that the lease is over."""
+        ...
+
     def kill(self, store: Store) -> None:
-        """Its process dies: nothing is said, its connection is gone."""
+        """Its process dies without a word, and its lease runs out."""
         ...
 
     def pass_time(self, seconds: float) -> None:
@@ -86,9 +95,9 @@ class Led:
         self.store.write(batch(list(parks)))
 
 
-def eventually_leads(store: Store) -> int:
+def eventually_leads(store: Store) -> Lease:
     """Take the lease of a store that was closed just now: a server notices that a moment later."""
-    taken = wait_until(lambda: [d for d in [store.take_lease(60.0)] if d is not None])
+    taken = wait_until(lambda: [d for d in [store.take_lease(10.0)] if d is not None])
     return taken[0]
 
 
@@ -113,8 +122,17 @@ class MemoryWorld:
         assert store.take_lease(10.0) is not None
         return store
 
+    def cut(self, store: Store) -> None:
+        assert isinstance(store, MemoryStore)
+        if self.database.session is store._session:
+            self.database.session = None
+
+    def end_lease(self) -> None:
+        self.database.heartbeat_at -= 11
+
     def kill(self, store: Store) -> None:
-        store.close()
+        self.cut(store)
+        self.end_lease()
 
     def pass_time(self, seconds: float) -> None:
         self.clock.advance(seconds)
@@ -179,7 +197,14 @@ class PostgresWorld:
         assert store.take_lease(10.0) is not None
         return store
 
+    def end_lease(self) -> None:
+        self.run("UPDATE cdc_triggers.stream SET heartbeat_at = heartbeat_at - interval '11 s'")
+
     def kill(self, store: Store) -> None:
+        self.cut(store)
+        self.end_lease()
+
+    def cut(self, store: Store) -> None:
         assert isinstance(store, PostgresStore)
         pid = store._connection().info.backend_pid
         self.run("SELECT pg_terminate_backend(%s, 10000)", pid)
@@ -264,7 +289,7 @@ def park(world: World, number: int, key: str | None = "[1]", **fields: Any) -> P
         reason="failed",
         key=key,
         old_key=None,
-        tries=1,
+        tries=0,
         delay_s=0.0,
         hold_s=None,
         last_error="HTTP 500",
@@ -296,7 +321,7 @@ def batch(
     attempts: list[AttemptRow] | None = None,
     delivered: int = 0,
 ) -> Batch:
-    progress = Progress(Lsn(30), Lsn(20), Lsn(10), 1_700_000_000.0, None, delivered)
+    progress = Progress(RECEIVED, SETTLED, Lsn(10), 1_700_000_000.0, None, delivered)
     return Batch(tuple(attempts or ()), tuple(parks or ()), tuple(resolutions or ()), progress)
 
 

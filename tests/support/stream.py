@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cdc_triggers.core.attempt import Response
 from cdc_triggers.core.attempt_log import Times
 from cdc_triggers.core.engine import Engine
+from cdc_triggers.core.lsn import Lsn
 from cdc_triggers.core.messages import Signal
 from cdc_triggers.core.records import Batch, Revision, TriggerRow
 from cdc_triggers.core.snapshot import Snapshot
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 OK = Response(200, (), b"")
 BAD = Response(500, (), b"")
 COLUMNS = ((1, "id"), (2, "v"))
+WIDTHS = {1: 1, 2: 1, 3: 400, 4: 3_000}
+"""How wide the rows of a key are."""
 
 
 class Row(NamedTuple):
@@ -108,7 +111,8 @@ class Stream:
 
     def add_trigger(self, ordering: str) -> int:
         self._triggers += 1
-        row = trigger_row(self._triggers, ordering, since_xid=self.xid)
+        retries = 0 if self._triggers % 3 == 0 else 2
+        row = trigger_row(self._triggers, ordering, since_xid=self.xid, retries=retries)
         self.database.triggers[row.id] = row
         self.owed[row.id] = []
         return row.id
@@ -146,6 +150,11 @@ class Stream:
             )
             self.owed[trigger_id].append(Owed(place, event_id, lanes, place[0] + 8))
 
+    @property
+    def write_lsn(self) -> Lsn:
+        """Where the next transaction will begin."""
+        return Lsn(self._lsn)
+
     # -- the process ----------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -155,12 +164,14 @@ class Stream:
             self.database, self.slot, f"holder-{self.lives}", remember=self.remember
         )
         self.database.session = None
+        self.database.dead.add(f"holder-{self.lives - 1}")
         assert self.store.take_lease(10.0) is not None
         self.unread: deque[Message] = deque(m for t in self.slot.unconfirmed() for m in t)
         self.calls: deque[Callable[[], Callable[[], None]]] = deque()
         self.answers: deque[Callable[[], None]] = deque()
         self.in_flight: dict[int, Delivery] = {}
         self.writing = False
+        self.writing_size = 0
         self.loading = False
         self.engine = Engine(
             self.store.load_start("pgoutput"), self.store.load_triggers(), self.clock.monotonic()
@@ -195,11 +206,12 @@ class Stream:
             return
         self.writing = True
         outbox = self.engine.take_outbox()
+        self.writing_size = outbox.size
         batch = Batch(
             tuple(outbox.attempts),
             tuple(outbox.parks),
             tuple(outbox.resolutions),
-            self.engine.progress(self.clock.now() - self.clock.monotonic()),
+            self.engine.progress(outbox, self.clock.now() - self.clock.monotonic()),
         )
 
         def call() -> Callable[[], None]:
@@ -207,6 +219,7 @@ class Stream:
 
             def answer() -> None:
                 self.writing = False
+                self.writing_size = 0
                 self.engine.written(outbox, result, self.clock.monotonic())
 
             return answer
@@ -215,7 +228,8 @@ class Stream:
 
     def ask_claims(self, max_bytes: int = 1 << 20) -> None:
         for trigger_id, limit in self.engine.claims_due(self.clock.monotonic()):
-            self.calls.append(lambda t=trigger_id, n=limit: self._claim(t, n, max_bytes))  # type: ignore[misc]
+            size = min(max_bytes, self.engine.claim_bytes(trigger_id))
+            self.calls.append(lambda t=trigger_id, n=limit, s=size: self._claim(t, n, s))  # type: ignore[misc]
 
     def run_call(self) -> None:
         """The SQL thread runs one call."""
@@ -278,4 +292,4 @@ class Stream:
 
 
 def _json(number: int | None) -> bytes | None:
-    return None if number is None else b'{"id":%d,"v":0}' % number
+    return None if number is None else b'{"id":%d,"v":%b}' % (number, b"1" * WIDTHS[number])

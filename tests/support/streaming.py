@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections import Counter
 from contextlib import closing
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from cdc_triggers.core.spec import Trigger
@@ -20,19 +24,26 @@ from cdc_triggers.http.receiver import Receiver, Reply
 from cdc_triggers.postgres.capture import Installer
 from cdc_triggers.postgres.connect import connect
 from support.waiting import wait_until
+from support.witness import resident_peak
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from cdc_triggers.http.receiver import Received
     from support.databases import Database
 
 
+_PATHS = (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, _PATHS))}
+"""With it a process finds `support`."""
+
+
 class Endpoint:
     """An HTTP receiver in a thread that remembers what it got.
 
-    `bodies` has every request in order of arrival; `decide` chooses the answers. With a column
-    `seq` in the row that grows with every change, `inversions` counts breaks of order per `id`.
+    `bodies` has every request in order of arrival; `decide` chooses the answers. `ids` counts
+    requests per (event id, trigger), `answered` only those answered with a 2xx. With a column `seq`
+    in the row that grows with every change, `inversions` counts breaks of order per `id`.
     """
 
     def __init__(
@@ -44,6 +55,9 @@ class Endpoint:
         self.headers: list[dict[str, str]] = []
         self.raw: list[bytes] = []
         self.ids: Counter[tuple[str, str]] = Counter()
+        self.answered: Counter[tuple[str, str]] = Counter()
+        self.longest_stall_s = 0.0
+        self._arrived_at = 0.0
         self.inversions: list[tuple[object, int, int]] = []
         self._highest: dict[tuple[str, object], int] = {}
         self._loop = asyncio.new_event_loop()
@@ -84,15 +98,27 @@ class Endpoint:
         place = body["id"], body["trigger"]["name"]
         reply = Reply() if self.decide is None else self.decide(body, self.ids[place])
         self.ids[place] += 1
+        self._note_stall(body["created_at"])
+        if reply.status < 300:
+            self.answered[place] += 1
         self.raw.append(request.body)
         self.headers.append(request.headers)
-        self._check_order(body, ok=reply.status < 300, first=self.ids[place] == 1)
+        if reply.status < 300 and self.answered[place] == 1:
+            self._check_order(body)
         self.bodies.append(body)
         return reply
 
-    def _check_order(self, body: dict[str, Any], *, ok: bool, first: bool) -> None:
+    def _note_stall(self, created_at: str) -> None:
+        """How long this event waited in which nothing arrived."""
+        now = time.time()
+        began = max(self._arrived_at, datetime.fromisoformat(created_at).timestamp())
+        self.longest_stall_s = max(self.longest_stall_s, now - began)
+        self._arrived_at = now
+
+    def _check_order(self, body: dict[str, Any]) -> None:
+        """A delivery has its first 2xx."""
         row = body["event"]["data"]["new"] or body["event"]["data"]["old"]
-        if "seq" not in row or not ok or not first:
+        if "seq" not in row:
             return
         lane = body["trigger"]["name"], row["id"]
         if row["seq"] <= self._highest.get(lane, -1):
@@ -103,9 +129,16 @@ class Endpoint:
 class StreamProcess:
     """`cdc-triggers stream` as a process of its own."""
 
-    def __init__(self, database: Database, *options: str, dsn: str | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        *options: str,
+        dsn: str | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> None:
         self._database = database
         self._options = options
+        self._environ = {"PYTHONPATH": ENVIRONMENT["PYTHONPATH"], **(environ or {})}
         self._dsn = dsn or database.dsn
         self._port = _free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -116,28 +149,43 @@ class StreamProcess:
     def __exit__(self, *_: object) -> None:
         self.kill()
 
-    def start(self, *, wait: bool = True) -> Self:
-        """Start it, and wait until it streams."""
-        command = [sys.executable, "-m", "cdc_triggers", "stream", "--dsn", self._dsn]
-        command += ["--slot", self._database.slot, "--http", f"127.0.0.1:{self._port}"]
-        self._process = subprocess.Popen([*command, *self._options], stderr=subprocess.PIPE)
+    def start(self, *, wait: bool = True, failpoint: tuple[str, int] | None = None) -> Self:
+        """Start it, and wait until it streams.
+
+        Args:
+            wait: False: return at once.
+            failpoint: where it kills itself, and the how manieth time (see `support.failpoint`);
+                then nothing is waited for.
+        """
+        line = command(*self._arguments(), failpoint=failpoint)
+        # as the environment is now: a test may have changed it since the last start
+        environ = {**os.environ, **self._environ}
+        self._process = subprocess.Popen(line, stderr=subprocess.PIPE, env=environ)
         self._lines: list[str] = []
         threading.Thread(target=self._collect, args=(self._process,), daemon=True).start()
-        if wait:
+        if wait and failpoint is None:
             self.wait_ready()
         return self
+
+    def _arguments(self) -> list[str]:
+        arguments = ["stream", "--dsn", self._dsn, "--slot", self._database.slot]
+        return [*arguments, "--http", f"127.0.0.1:{self._port}", *self._options]
 
     def wait_ready(self, timeout_s: float = 30) -> None:
         """Until /readyz says 200."""
         wait_until(self.is_ready, timeout_s, "the stream is ready")
+
+    @property
+    def readyz(self) -> str:
+        """The probe's URL."""
+        return f"http://127.0.0.1:{self._port}/readyz"
 
     def is_ready(self) -> bool:
         """What /readyz says; fails if the process is gone."""
         assert self._process is not None
         assert self._process.poll() is None, f"the stream ended:\n{self.log}"
         try:
-            url = f"http://127.0.0.1:{self._port}/readyz"
-            with urllib.request.urlopen(url, timeout=5) as answer:
+            with urllib.request.urlopen(self.readyz, timeout=5) as answer:
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
@@ -150,6 +198,10 @@ class StreamProcess:
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
+
+    def memory_peak(self) -> int:
+        """The most bytes that it had resident; 0 if it does not run."""
+        return resident_peak(self.pid) if self._process is not None else 0
 
     def kill(self) -> None:
         """SIGKILL; idempotent."""
@@ -168,10 +220,29 @@ class StreamProcess:
         assert self._process is not None
         return self._process.wait(timeout_s)
 
+    def wait_killed(self, timeout_s: float = 60) -> None:
+        """Until it has killed itself at its failpoint; fails if it ends in another way."""
+        wait_until(lambda: not self.running, timeout_s, "the failpoint is reached")
+        assert self._process is not None
+        assert self._process.returncode == -signal.SIGKILL, f"the stream ended:\n{self.log}"
+
+    @property
+    def running(self) -> bool:
+        """False before its start and after its end."""
+        return self._process is not None and self._process.poll() is None
+
     def _collect(self, process: subprocess.Popen[bytes]) -> None:
         assert process.stderr is not None
         for line in process.stderr:
             self._lines.append(line.decode("utf-8", "replace"))
+
+
+def command(*arguments: str, failpoint: tuple[str, int] | None = None) -> list[str]:
+    """A command line of cdc-triggers, or of one that kills itself at a place; needs ENVIRONMENT."""
+    if failpoint is None:
+        return [sys.executable, "-m", "cdc_triggers", *arguments]
+    place, nth = failpoint
+    return [sys.executable, "-m", "support.failpoint", place, str(nth), *arguments]
 
 
 def _free_port() -> int:
@@ -204,9 +275,25 @@ def held_bytes(database: Database) -> int:
     return int(held)
 
 
+def wait_confirmed(database: Database, timeout_s: float = 30) -> None:
+    """Until the slot has confirmed everything that is committed now, parked or not."""
+    [(target,)] = database.execute("SELECT pg_current_wal_insert_lsn()::text")
+    query = (
+        "SELECT confirmed_flush_lsn >= %s::pg_lsn FROM pg_replication_slots WHERE slot_name = %s"
+    )
+    wait_until(
+        lambda: database.execute(query, target, database.slot) == [(True,)],
+        timeout_s,
+        "the slot goes on",
+    )
+
+
 def wait_settled(database: Database, timeout_s: float = 60) -> None:
     """Until the slot has confirmed everything that is committed now, and nothing is parked."""
-    [(target,)] = database.execute("SELECT pg_current_wal_insert_lsn()::text")
+    # a little WAL may stay unconfirmed for some seconds: so that there is more than a little
+    [(target,)] = database.execute(
+        "SELECT pg_logical_emit_message(false, 'test', repeat('x', 32768))::text"
+    )
 
     def settled() -> bool:
         [(done,)] = database.execute(

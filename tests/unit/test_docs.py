@@ -13,11 +13,19 @@ from typer.main import get_command
 from cdc_triggers import errors, settings
 from cdc_triggers.app import trigger_file
 from cdc_triggers.cli.main import app
-from cdc_triggers.core import spec
+from cdc_triggers.console.metadata import BULKS
+from cdc_triggers.console.metadata_calls import CALLS
+from cdc_triggers.console.rest import OPERATIONS
+from cdc_triggers.core import spec, transform_spec
+from cdc_triggers.core.kriti import limits
+from cdc_triggers.core.kriti.functions import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from cdc_triggers.core.model import Model
+
+METHODS = ("GET", "PUT", "POST", "DELETE")
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
 PAGES = sorted(
@@ -25,13 +33,21 @@ PAGES = sorted(
     for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("bench/*.md"))
     if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
 )
-MODELS: dict[str, type[spec.Model]] = {
+MODELS: dict[str, type[Model]] = {
     "Trigger": spec.Trigger,
     "Table": spec.Table,
     "Definition": spec.Definition,
     "Operation": spec.Operation,
     "Header": spec.Header,
     "Retry": spec.RetryConf,
+}
+
+
+TRANSFORMS: dict[str, type[Model]] = {
+    "request_transform": transform_spec.RequestTransform,
+    "request_headers": transform_spec.RequestHeaders,
+    "body": transform_spec.BodyTransform,
+    "response_transform": transform_spec.ResponseTransform,
 }
 
 
@@ -101,10 +117,11 @@ def tables() -> dict[str, set[str]]:
             found.setdefault(name, set()).update(
                 re.findall(r"^    ([a-z_0-9]+) ", body, flags=re.MULTILINE)
             )
-        for name, column in re.findall(
-            r"ALTER TABLE cdc_triggers\.(\w+)\s+ADD COLUMN (?:IF NOT EXISTS )?(\w+)", text
+        for name, body in re.findall(
+            r"^ALTER TABLE cdc_triggers\.(\w+)([^;]*);", text, re.MULTILINE
         ):
-            found.setdefault(name, set()).add(column)
+            added = re.findall(r"ADD COLUMN (?:IF NOT EXISTS )?(\w+)", body)
+            found.setdefault(name, set()).update(added)
     return found
 
 
@@ -122,6 +139,39 @@ def test_the_schema_reference_has_every_column_of_a_table_and_no_other(name: str
 def test_the_trigger_file_reference_has_every_key_of_a_model_and_no_other(name: str) -> None:
     keys = {field.alias or key for key, field in MODELS[name].model_fields.items()}
     assert first_cells(sections(REFERENCE / "trigger-file.md", "##")[name]) == keys
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_the_transform_reference_has_every_key_of_a_model_and_no_other(name: str) -> None:
+    found = first_cells(sections(REFERENCE / "transforms.md", "##")[name])
+    assert found == set(TRANSFORMS[name].model_fields)
+
+
+def test_the_transform_reference_has_every_variable_and_function_and_no_other() -> None:
+    written = sections(REFERENCE / "transforms.md", "##")
+    assert first_cells(written["Variables"]) == transform_spec.RESPONSE_VARIABLES
+    assert first_cells(written["Functions"]) == set(FUNCTIONS)
+
+
+def test_the_transform_reference_has_every_limit() -> None:
+    text = sections(REFERENCE / "transforms.md", "##")["Limits"].replace(",", "")
+    figures = [limits.SOURCE_CHARACTERS, limits.DEPTH, limits.CHAIN, limits.STEPS]
+    figures += [limits.CHARACTERS_PER_STEP, limits.JSON_CHARACTERS_PER_STEP, limits.INPUT_NUMBERS]
+    mib = (limits.INPUT_BYTES // 2**20, limits.OUTPUT_BYTES // 2**20)
+    for figure in (*map(str, figures), *(f"{size} MiB" for size in mib)):
+        assert re.search(rf"\b{figure}\b", text), figure
+
+
+def test_the_example_of_the_transform_reference_is_valid(tmp_path: Path) -> None:
+    text = (REFERENCE / "transforms.md").read_text("utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    lines = "version: 1\ntriggers:\n  - name: a\n    table: b\n    enable_manual: true\n"
+    lines += "    webhook: https://x\n" + "".join(f"    {line}\n" for line in block.splitlines())
+    file = tmp_path / "triggers.yaml"
+    file.write_text(lines, "utf-8")
+    (trigger,) = trigger_file.load([file]).triggers
+    assert trigger.request_transform
+    assert trigger.response_transform
 
 
 def test_the_example_of_the_trigger_file_reference_is_valid(tmp_path: Path) -> None:
@@ -171,8 +221,17 @@ def test_the_log_reference_has_every_fact_with_its_level_and_keys() -> None:
 
 def test_the_settings_reference_has_every_variable_that_is_read() -> None:
     text = (REFERENCE / "settings.md").read_text("utf-8")
-    for name in (*settings.DSN_VARIABLES, settings.CONFIG_VARIABLE):
+    others = (settings.CONFIG_VARIABLE, settings.SECRET_VARIABLE, settings.SOURCE_VARIABLE)
+    for name in (*settings.DSN_VARIABLES, *others):
         assert f"`{name}`" in text
+
+
+def test_the_api_reference_has_every_call_and_no_other() -> None:
+    found = sections(REFERENCE / "http-api.md", "##")
+    rest = {f"{each.method} {each.path}" for each in OPERATIONS}
+    assert {cell for cell in first_cells(found["REST"]) if cell.startswith(METHODS)} == rest
+    hasuras = {name.removeprefix("pg_") if "cleanup" in name else name for name in CALLS}
+    assert first_cells(found["Hasura's calls"]) == hasuras | BULKS
 
 
 def test_the_compose_file_pins_its_images_and_sends_where_it_listens() -> None:

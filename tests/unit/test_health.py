@@ -209,8 +209,8 @@ def test_tables_need_rows_and_the_trigger_right(
 @pytest.mark.parametrize(
     ("changes", "level", "text"),
     [
-        ({"wal_status": "lost"}, Level.BLOCKER, "is lost"),
-        ({"invalidation": "idle_timeout"}, Level.BLOCKER, "idle_timeout"),
+        ({"wal_status": "lost"}, Level.WARNING, "is lost"),
+        ({"invalidation": "idle_timeout"}, Level.WARNING, "idle_timeout"),
         ({"here": False, "database": "other"}, Level.BLOCKER, "belongs to other"),
         ({"here": False, "database": None}, Level.BLOCKER, "physical"),
         ({"plugin": "wal2json"}, Level.BLOCKER, "made for wal2json"),

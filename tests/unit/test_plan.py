@@ -18,8 +18,12 @@ from cdc_triggers.core.plan import NEW_TABLE, Change, make_plan, numbered
 ORDERS = Relation(10, "public", "orders", Kind.ORDINARY)
 PLAIN = Details({"id": 1, "status": 2}, (), (1,), False, False, False, True, True)  # noqa: FBT003 - positional in this table of facts
 CAPTURE = tuple(
-    CaptureTrigger(f"00_cdc_triggers_{op}_5", f"capture_{op}", ("5",), "O")
+    capture
     for op in ("insert", "update", "delete")
+    for capture in (
+        CaptureTrigger(f"00_cdc_triggers_{op}_5", f"capture_{op}", ("5",), "O"),
+        CaptureTrigger(f"00_cdc_triggers_{op}_5_attached", "capture_row", ("5", "attached"), "O"),
+    )
 )
 
 
@@ -44,6 +48,33 @@ def applied(**changes: object) -> Applied:
 
 def test_a_database_as_wanted_gives_an_empty_plan() -> None:
     assert make_plan([trigger()], {}, catalog(ORDERS, PLAIN, applied(), captured=True)).empty
+
+
+HASURAS = ("notify_hasura_other_INSERT", "notify_hasura_t_INSERT", "notify_hasura_t_UPDATE")
+
+
+def test_hasuras_capture_for_the_same_trigger_is_noted_and_left_alone() -> None:
+    found = catalog(ORDERS, PLAIN, applied(), captured=True)._replace(hasura={10: HASURAS})
+    plan = make_plan([trigger()], {}, found)
+    assert (plan.empty, plan.silenced) == (True, ())
+    (note,) = plan.notes
+    assert note.startswith("t: Hasura captures public.orders for its trigger of this name too")
+
+
+def test_hasuras_capture_for_the_same_trigger_is_turned_off_if_that_is_asked_for() -> None:
+    found = catalog(ORDERS, PLAIN, applied(), captured=True)._replace(hasura={10: HASURAS})
+    plan = make_plan([trigger()], {}, found, replace_hasura=True)
+    assert [beside.name for beside in plan.silenced] == list(HASURAS[1:])
+    assert (plan.empty, plan.notes) == (False, ())
+    off = make_plan([trigger()], {}, found._replace(hasura={}), replace_hasura=True)
+    assert off.empty
+
+
+def test_only_the_owner_of_a_table_can_turn_hasuras_capture_off() -> None:
+    found = catalog(ORDERS, PLAIN._replace(owned=False))._replace(hasura={10: HASURAS})
+    (problem,) = make_plan([trigger()], {}, found, replace_hasura=True).problems
+    assert problem.startswith("t: --replace-hasura needs the owner of public.orders, and me is not")
+    assert not make_plan([trigger()], {}, found).problems
 
 
 def test_a_new_table_is_captured_by_statement_under_the_id_it_will_get() -> None:

@@ -36,10 +36,17 @@ def test_every_other_status_is_retried(status: int) -> None:
     assert delay(decide(conf(), Response(status, (), b""), 1, now=NOW, jitter=0)) == 10
 
 
-@pytest.mark.parametrize("kind", list(FailureKind))
-def test_every_kind_of_failure_has_a_policy_and_follows_the_retry_conf(kind: FailureKind) -> None:
-    assert POLICIES[kind].retry
-    assert POLICIES[kind].advice
+def test_every_kind_of_failure_has_a_policy_and_advice() -> None:
+    assert set(POLICIES) == set(FailureKind)
+    assert all(policy.advice for policy in POLICIES.values())
+
+
+def test_a_template_that_fails_is_dead_at_once() -> None:
+    assert decide(conf(), Failure(FailureKind.TEMPLATE, ""), 1, now=NOW, jitter=0) == Dead()
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FailureKind if kind != FailureKind.TEMPLATE])
+def test_every_other_kind_of_failure_follows_the_retry_conf(kind: FailureKind) -> None:
     assert delay(decide(conf(), Failure(kind, ""), 1, now=NOW, jitter=0)) == 10
 
 

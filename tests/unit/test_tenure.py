@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING
 import pytest
 from support.stream import trigger_row
 
+from cdc_triggers.app.adapters import Adapters
 from cdc_triggers.app.requests import RequestFactory
 from cdc_triggers.app.streamer import Options, Streamer
-from cdc_triggers.app.tenure import Adapters
 from cdc_triggers.app.worker import Worker
 from cdc_triggers.core.attempt import Response
 from cdc_triggers.core.messages import Signal
+from cdc_triggers.core.records import Lease
 from cdc_triggers.errors import ConnectionLostError, FencedError, SlotBusyError, SlotError
 from cdc_triggers.testing import (
     FaultySender,
     ManualClock,
     MemoryDatabase,
+    MemoryRecovery,
     MemoryStore,
     ScriptedSource,
     Slot,
@@ -65,6 +67,7 @@ class World:
     def renew(self, holder: str) -> None:
         self.source = ScriptedSource(self.slot)
         self.store = MemoryStore(self.database, self.slot, holder)
+        self.recovery = MemoryRecovery(self.database, self.slot, holder)
 
     def insert(self, *numbers: int) -> int:
         """Commit one row per number; returns the transaction's end."""
@@ -87,6 +90,7 @@ class World:
         adapters = Adapters(
             self.source,
             self.store,
+            self.recovery,
             worker,
             self.sender,
             RequestFactory({}),
@@ -212,6 +216,7 @@ def test_a_stream_that_was_replaced_stops_and_stands_by() -> None:
         other = MemoryStore(world.database, world.slot, "other")
         async with world.streaming() as streamer:
             world.database.session = None
+            world.database.dead.add("first")
             assert other.take_lease(10.0) is not None
             world.insert(1)
             await until(lambda: "stream.standby" in world.facts.names, world)
@@ -319,10 +324,10 @@ def test_a_slot_that_is_missing_ends_the_stream() -> None:
 def test_the_store_fences_a_holder_that_was_replaced() -> None:
     world = World()
     other = MemoryStore(world.database, world.slot, "other")
-    assert world.store.take_lease(10.0) == 0
+    assert world.store.take_lease(10.0) == Lease(0, 0, 0)
     assert other.take_lease(10.0) is None, "the first one is alive"
     world.clock.advance(11.0)
     assert other.take_lease(10.0) is None, "the silent one is ended, for next time"
-    assert other.take_lease(10.0) == 0
+    assert other.take_lease(10.0) == Lease(0, 0, 0)
     with pytest.raises((FencedError, ConnectionLostError)):
         world.store.claim(1, 1, 1)

@@ -1,0 +1,65 @@
+"""Values as JSON for those who ask: the command line's `--json`, and the HTTP API."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+if TYPE_CHECKING:
+    from cdc_triggers.core.views import EventDetail, TriggerView
+
+_OPTIONS = orjson.OPT_PASSTHROUGH_DATETIME | orjson.OPT_PASSTHROUGH_SUBCLASS
+
+
+def dumps(value: object, *, indent: bool = False) -> bytes:
+    """One JSON document: named tuples as objects, times as ISO 8601 in UTC.
+
+    Raises:
+        TypeError: something in it has no JSON form.
+    """
+    return orjson.dumps(
+        value, default=encode, option=_OPTIONS | (orjson.OPT_INDENT_2 if indent else 0)
+    )
+
+
+def raw(text: str | None) -> orjson.Fragment | None:
+    """JSON text that goes into a document as it is, so that numbers keep their digits."""
+    return None if text is None else orjson.Fragment(text)
+
+
+def iso(at: datetime) -> str:
+    """A time as in the body of a request: UTC, microseconds, `Z`."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def trigger(view: TriggerView) -> dict[str, object]:
+    """A trigger with its definition."""
+    return {**view._asdict(), "definition": raw(view.definition)}
+
+
+def event(detail: EventDetail) -> dict[str, object]:
+    """An event with its deliveries and attempts."""
+    values = detail.event._asdict()
+    values |= {"old": raw(detail.event.old), "new": raw(detail.event.new)}
+    attempts = [
+        {**a._asdict(), "request": raw(a.request), "response": raw(a.response)}
+        for a in detail.attempts
+    ]
+    return {"event": values, "deliveries": detail.deliveries, "attempts": attempts}
+
+
+def encode(value: Any) -> Any:
+    """What orjson does not know.
+
+    Raises:
+        TypeError: we do not know it either.
+    """
+    if isinstance(value, datetime):
+        return iso(value)
+    if hasattr(value, "_asdict"):
+        return value._asdict()
+    if isinstance(value, str):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,75 @@
+"""`cdc-triggers transform`: try a trigger's transforms without sending anything."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 - typer reads annotations at run time
+from typing import Annotated
+
+import typer
+
+from cdc_triggers.cli.options import (  # noqa: TC001 - typer reads annotations at run time
+    Config,
+    Dsn,
+    Json,
+)
+
+app = typer.Typer(help="Try a trigger's transforms without sending.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Keep `test` a command of its own."""
+
+
+@app.command("test")
+def preview(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a trigger.")],
+    body: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[BODY]", show_default=False, help="File with a whole body; - is stdin."
+        ),
+    ] = None,
+    *,
+    event: Annotated[
+        str | None,
+        typer.Option("--event", metavar="ID", show_default=False, help="Use this past event."),
+    ] = None,
+    sample: Annotated[
+        bool, typer.Option("--sample", help="Use a few rows that the table has now.")
+    ] = False,
+    applied: Annotated[
+        bool, typer.Option("--applied", help="The trigger as applied, not as in the file.")
+    ] = False,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--env",
+            metavar="NAME=VALUE",
+            show_default=False,
+            help="Fill this variable in; may be repeated. All others stay as {{NAME}}.",
+        ),
+    ] = None,
+    answer: Annotated[
+        Path | None,
+        typer.Option(
+            "--answer",
+            metavar="FILE",
+            show_default=False,
+            help="Show what would be recorded of this answer.",
+        ),
+    ] = None,
+    status: Annotated[
+        int, typer.Option("--status", min=100, max=599, help="Status of --answer.")
+    ] = 200,
+    config: Config = None,
+    dsn: Dsn = None,
+    as_json: Json = False,
+) -> None:
+    """Show the request that a trigger would send: method, URL, headers and body."""
+    from cdc_triggers.cli import transforming  # noqa: PLC0415 - slow to load
+
+    trigger = transforming.Asked(name, applied=applied, config=config, dsn=dsn)
+    source = transforming.Source(body, event, sample=sample)
+    answered = None if answer is None else transforming.answer(answer, status)
+    transforming.show(trigger, source, env or [], answered, as_json=as_json)

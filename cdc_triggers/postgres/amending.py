@@ -1,0 +1,137 @@
+"""Changes some of the applied triggers and leaves the others as they are.
+
+`apply` takes the whole file; here the rest is what the database has. Whoever else applies waits
+meanwhile, so nobody's triggers get lost in between.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, NamedTuple
+
+import psycopg2
+
+from cdc_triggers.core.resolve import find_relation, named_columns
+from cdc_triggers.postgres.catalog import read_catalog
+from cdc_triggers.postgres.connect import translate
+from cdc_triggers.postgres.queries import query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from psycopg2.extensions import connection
+
+    from cdc_triggers.core.catalog import Applied, Catalog
+    from cdc_triggers.core.plan import Plan
+    from cdc_triggers.core.spec import Trigger
+    from cdc_triggers.postgres.capture import Installer
+
+_VERSION_BITS = 52
+"""So that every reader of JSON takes the number as it is."""
+
+
+class State(NamedTuple):
+    """What is applied.
+
+    Attributes:
+        triggers: by name, in the order in which they were made.
+        tables: what the table of each is called now, as `schema.name`.
+        version: another number for another state; it does not grow.
+    """
+
+    triggers: Mapping[str, Trigger]
+    tables: Mapping[str, str]
+    version: int
+
+
+class Lack(NamedTuple):
+    """Something that a trigger names and the database does not have."""
+
+    trigger: str
+    column: str | None
+
+
+class Amended(NamedTuple):
+    """What came of it.
+
+    Attributes:
+        plan: as carried out; with problems nothing was changed.
+        lacking: those of its problems that are about something missing.
+    """
+
+    plan: Plan
+    lacking: tuple[Lack, ...]
+
+
+class Amender:
+    """Reads and changes what is applied, on one autocommit connection, which it does not close."""
+
+    def __init__(self, connection: connection, installer: Installer) -> None:
+        self._connection = connection
+        self._installer = installer
+
+    def current(self) -> State:
+        """What is applied now.
+
+        Raises:
+            DatabaseError: PostgreSQL refused or failed.
+        """
+        try:
+            return _state(read_catalog(self._connection, ()))
+        except psycopg2.Error as error:
+            raise translate(error) from error
+
+    def amend(self, edit: Callable[[State], Sequence[Trigger]]) -> Amended:
+        """Apply what `edit` makes of the current state; what it raises ends it, without a change.
+
+        Raises:
+            DatabaseError: PostgreSQL refused or failed, or another apply does not end.
+        """
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(query("apply_take_turn"))
+                try:
+                    return self._amend(edit)
+                finally:
+                    if not self._connection.closed:
+                        cursor.execute(query("apply_end_turn"))
+        except psycopg2.Error as error:
+            raise translate(error) from error
+
+    def _amend(self, edit: Callable[[State], Sequence[Trigger]]) -> Amended:
+        wanted = edit(self.current())
+        plan = self._installer.plan(wanted, {})
+        if plan.problems:
+            catalog = read_catalog(self._connection, wanted)
+            return Amended(plan, tuple(_lacking(wanted, catalog)))
+        return Amended(self._installer.apply(plan).plan, ())
+
+
+def _state(catalog: Catalog) -> State:
+    names = {relation.oid: str(relation) for relation in catalog.relations}
+    return State(
+        {applied.name: applied.spec for applied in catalog.applied},
+        {applied.name: names.get(applied.oid, "") for applied in catalog.applied},
+        _version(catalog.applied),
+    )
+
+
+def _version(applied: Sequence[Applied]) -> int:
+    text = ",".join(f"{each.id}:{each.revision}" for each in applied)
+    digest = hashlib.sha256(text.encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> (64 - _VERSION_BITS)
+
+
+def _lacking(wanted: Sequence[Trigger], catalog: Catalog) -> Iterator[Lack]:
+    by_name = {(r.schema, r.name): r for r in catalog.relations}
+    by_oid = {r.oid: r for r in catalog.relations}
+    applied = {a.name: a for a in catalog.applied}
+    for spec in wanted:
+        relation = find_relation(spec, by_name, by_oid, applied)
+        if relation is None:
+            yield Lack(spec.name, None)
+        elif (details := catalog.details.get(relation.oid)) is not None:
+            before = applied.get(spec.name)
+            known = {*details.columns, *(before.attnums if before is not None else ())}
+            missing = (name for _, name in named_columns(spec) if name not in known)
+            yield from (Lack(spec.name, name) for name in missing)

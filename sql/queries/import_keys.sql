@@ -1,0 +1,4 @@
+-- Write keys as capture would: Hasura's JSON may have numbers as text, and times in another zone.
+UPDATE pg_temp.cdc_parking p
+   SET key = {key}, old_key = CASE WHEN p.old_key IS NOT NULL AND {old_key} <> {key} THEN {old_key} END
+ WHERE p.trigger_id = %(trigger_id)s AND p.key IS NOT NULL

@@ -1,0 +1,15 @@
+"""What a SIGKILL may cost, from the product's own limits."""
+
+from __future__ import annotations
+
+from cdc_triggers.app.tenure import GATHER_RECORDS
+from support.streaming import trigger
+
+IN_FLIGHT = trigger("any", "any", "http://any").max_in_flight
+PER_KILL = IN_FLIGHT + GATHER_RECORDS
+"""Deliveries that a kill repeats at most: all in flight, and one batch that is not recorded."""
+
+
+def times(count: int) -> str:
+    """How often, for people."""
+    return "once" if count == 1 else f"{count} times"

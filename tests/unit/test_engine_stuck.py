@@ -1,0 +1,93 @@
+"""What waits in memory behind a slow endpoint holds the WAL for seconds, not for as long."""
+
+from __future__ import annotations
+
+from support.stream import OK, Row, Stream
+
+from cdc_triggers.core.roster import STUCK_S
+
+
+def inserts(*ids: int) -> list[Row]:
+    return [Row("INSERT", None, n) for n in ids]
+
+
+def reasons(stream: Stream) -> dict[str, str]:
+    return {row.event.id: row.reason for row in stream.database.deliveries.values()}
+
+
+def test_what_waits_for_a_place_behind_hanging_attempts_is_written_down() -> None:
+    stream = Stream(["none"])
+    stream.change(inserts(1, 2, 3, 4))
+    stream.read(9)
+    first, second = stream.take(), stream.take()
+    assert first is not None
+    assert second is not None
+    assert stream.take() is None, "two may be in flight"
+    stream.clock.advance(STUCK_S + 0.1)
+    stream.tick()
+    stream.write()
+    assert reasons(stream) == {"e1": "slow", "e2": "slow", "e3": "overflow", "e4": "overflow"}
+    assert stream.engine.ledger.unsettled == 0
+    stream.finish(first, OK)
+    stream.ask_claims()
+    stream.settle_calls()
+    third = stream.take()
+    assert third is not None
+    assert third.event.id == "e3"
+
+
+def test_what_waits_in_a_lane_whose_attempts_are_each_quick_enough_is_written_down() -> None:
+    stream = Stream(["key"])
+    stream.change(inserts(*[1] * 9))
+    stream.read(99)
+    for _ in range(2):
+        delivery = stream.take()
+        assert delivery is not None
+        stream.clock.advance(STUCK_S * 0.4)
+        stream.tick()
+        stream.finish(delivery, OK)
+        stream.write()
+    assert not reasons(stream)
+    delivery = stream.take()
+    assert delivery is not None
+    stream.clock.advance(STUCK_S * 0.4)
+    stream.tick()
+    stream.write()
+    assert set(reasons(stream)) == {f"e{n}" for n in range(3, 10)}
+    assert stream.engine.ledger.unsettled == 0
+    stream.finish(delivery, OK)
+    stream.write()
+    stream.ask_claims()
+    stream.settle_calls()
+    following = stream.take()
+    assert following is not None
+    assert following.event.id == "e4"
+
+
+def test_what_waits_because_nothing_may_be_sent_is_not_written_down() -> None:
+    stream = Stream(["key"])
+    stream.change(inserts(1, 2, 3, 4))
+    stream.read(9)
+    stream.clock.advance(2 * STUCK_S)
+    stream.tick()
+    stream.write()
+    assert not reasons(stream)
+
+
+def test_what_the_table_holds_already_may_wait_as_long_as_it_likes() -> None:
+    stream = Stream(["none"])
+    stream.change(inserts(1, 2, 3, 4))
+    stream.read(9)
+    stream.drain()
+    stream.start()
+    for _ in range(4):  # a claim brings few at first
+        stream.ask_claims()
+        stream.settle_calls()
+    assert stream.take() is not None
+    assert stream.take() is not None
+    assert stream.take() is None
+    stream.clock.advance(2 * STUCK_S)
+    stream.tick()
+    stream.write()
+    claimed = [row.claimed_until is not None for row in stream.database.deliveries.values()]
+    assert claimed == [True] * 4
