@@ -181,7 +181,8 @@ def test_whoever_applies_beside_waits_and_nothing_is_lost(database: Database) ->
         with calling(lambda: api.call("PUT", "/api/triggers/second", spec)[0]) as answers:
             for _ in range(3):
                 live.apply(live.trigger(ordering="total"))
-        assert set(answers) <= {200, 201}
+        # 404: an apply without it came between the change and the answer that shows it
+        assert set(answers) <= {200, 201, 404}
         assert api.call("PUT", "/api/triggers/second", spec)[0] in {200, 201}
         names = [each["name"] for each in api.get("/api/triggers")["triggers"]]
         assert names == ["second", NAME]
