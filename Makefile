@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
+BENCH := $(VENV)/.bench
 
 # The first Python of 3.11 and up that can make an environment; or say: make PYTHON=/path/to/python
 CANDIDATES := python3 python3.13 python3.12 python3.11 python3.14
@@ -21,7 +22,7 @@ ARGS ?=
 PYTEST_ARGS ?=
 PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
 
-.PHONY: demo check static test bench faults install clean help
+.PHONY: demo check static test bench bench-quick faults install clean help
 
 demo: $(RUNTIME) ## Start PostgreSQL, stream and receiver, and watch changes arrive (ARGS="--keep")
 	@$(BIN)/python -m cdc_triggers.demo $(ARGS)
@@ -38,14 +39,24 @@ static: $(DEV) # The checks that run nothing
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# A run that fails leaves the page as it was, and what it saw in .make/.
+# A run that fails leaves the page as it was. Run what failed again with
+# PYTEST_ARGS=--last-failed: what passed stays in the log.
 faults: $(DEV) ## The whole fault matrix (hours); writes docs/reference/faults.md
 	@mkdir -p .make
-	$(PYTEST) tests/faults --whole --faults-report .make/faults.md
-	cp .make/faults.md docs/reference/faults.md
+	@test -n "$(PYTEST_ARGS)" || rm -f .make/faults.jsonl
+	$(PYTEST) --numprocesses 2 tests/faults --whole --faults-log .make/faults.jsonl
+	PYTHONPATH=tests $(BIN)/python -m support.report .make/faults.jsonl docs/reference/faults.md
 
-bench: $(DEV) ## The benchmark
-	$(BIN)/python -m bench $(ARGS)
+# Rows alone: make bench ARGS="--rows 3,5". What was measured stays in .make; python -m bench.page
+# makes the page of several such files.
+bench: $(BENCH) ## The benchmark (40 minutes); writes docs/reference/benchmark.md
+	@bench/install
+	$(BIN)/python -m bench --json .make/bench.json $(ARGS)
+	$(BIN)/python -m bench.page .make/bench.json
+
+bench-quick: $(BENCH) ## A small one (3 minutes); prints, writes no page
+	@bench/install
+	$(BIN)/python -m bench --scale quick $(ARGS)
 
 install: $(DEV) ## Make the environment and do nothing else
 
@@ -55,7 +66,7 @@ clean: ## Remove the environment and all that was built
 	find cdc_triggers tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 help: ## This list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # Remade when pyproject.toml changes, so that it never has what is no longer declared.
 $(RUNTIME): pyproject.toml
@@ -70,4 +81,8 @@ $(RUNTIME): pyproject.toml
 
 $(DEV): $(RUNTIME)
 	@$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+$(BENCH): $(DEV)
+	@$(BIN)/python -m pip install --quiet --group bench
 	@touch $@

@@ -1,132 +1,96 @@
-"""`python -m bench`: measure, and print a table or JSON."""
+"""`python -m bench`: measure rows of the table, print them, and keep them as JSON."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import psycopg2
 from rich.console import Console
-from rich.table import Table
 
-from bench import measures
-from bench.rig import Rig
+from bench import machine, report, results_file, rig
+from bench.errors import MissingError
+from bench.row import SCALES, Result
+from bench.rows.catalog import ROWS
+from bench.turns import say
 from cdc_triggers.errors import CdcTriggersError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Sequence
+
+    from bench.rig import Rig
+    from bench.row import Row, Scale
 
 _FAILED = 1
-_DRAIN_EVENTS = 30_000
-_LATENCY_S = 15.0
-
-_TARGETS: Mapping[tuple[str, str], str] = {
-    ("latency", "p50_ms"): "<= 3",
-    ("latency", "p99_ms"): "<= 20",
-    ("drain", "per_s"): ">= 5000",
-    ("drain", "peak_rss_mb"): "< 200",
-    ("memory", "peak_rss_mb"): "< 200",
-    ("capture", "ratio"): "<= 4",
-}
-
-Figures = dict[str, dict[str, float]]
+_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark; 0 if it could be measured, whatever came out."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("--json", action="store_true", help="write one JSON object")
-    parser.add_argument(
-        "--events",
-        type=_positive,
-        default=_DRAIN_EVENTS,
-        metavar="N",
-        help="the backlog to drain (default: %(default)s)",
-    )
-    options = parser.parse_args(arguments)
-    began = time.monotonic()
+    parser.add_argument("--rows", type=_rows, default=ROWS, metavar="N,N", help="only these rows")
+    parser.add_argument("--scale", choices=SCALES, default="full", help="how large")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep what was measured there")
+    asked = parser.parse_args(arguments)
     try:
-        with Rig.started() as rig:
-            machine = {
-                "postgres": rig.server_version,
-                "python": sys.version.split()[0],
-                "cpus": psutil.cpu_count(),
-                "load_before": psutil.getloadavg()[0],
-            }
-            figures = _measure(rig, options.events)
+        described = machine.describe()
+        results = measure(asked.rows, SCALES[asked.scale], asked.json, described)
     except KeyboardInterrupt:
-        return 130
-    except (CdcTriggersError, psycopg2.Error) as error:
-        sys.stderr.write(f"error: {str(error).strip()}\n")
+        return _INTERRUPTED
+    except CdcTriggersError as error:
+        say(f"error: {error}")
         return _FAILED
-    machine |= {"load_after": psutil.getloadavg()[0], "took_s": time.monotonic() - began}
-    if options.json:
-        sys.stdout.write(json.dumps({"machine": machine, **figures}, indent=2) + "\n")
-    else:
-        _print(machine, figures)
-    return 0
+    report.show(Console(), described, results)
+    return _FAILED if any(result.skipped.startswith(_BROKE) for result in results) else 0
 
 
-def _measure(rig: Rig, events: int) -> Figures:
-    """All measurements; rows are numbered through, so that no key comes twice."""
-    rig.execute(measures.TABLES)
-    rig.apply()
-    figures: Figures = {}
-    first = 1
-    _tell("latency")
-    latency = measures.latency(rig, _LATENCY_S, first)
-    figures["latency"] = latency._asdict()
-    first += latency.events
-    _tell("drain")
-    figures["drain"] = measures.drain(rig, events, first)._asdict()
-    first += events
-    _tell("memory")
-    memory = measures.memory(rig, first)
-    figures["memory"] = memory._asdict()
-    first += memory.rows
-    _tell("capture")
-    figures["capture"] = measures.capture(rig, first)._asdict()
-    return figures
+_BROKE = "it broke: "
 
 
-def _print(machine: Mapping[str, object], figures: Figures) -> None:
-    console = Console()
-    console.print(
-        ", ".join(f"{name} {_text(value)}" for name, value in machine.items()), soft_wrap=True
-    )
-    table = Table("measurement", "figure", box=None)
-    table.add_column("value", justify="right")
-    table.add_column("target", justify="right")
-    for name, figure, value in _rows(figures):
-        table.add_row(name, figure, _text(value), _TARGETS.get((name, figure), ""))
-    console.print(table)
+def measure(
+    rows: Sequence[Row], scale: Scale, target: Path | None, described: dict[str, Any]
+) -> list[Result]:
+    """Each row in turn; what it gave goes to the file at once, in place of what it gave before."""
+    results: list[Result] = []
+    with rig.started() as made:
+        for row in rows:
+            results.append(result_of(row, made, scale))
+            results[-1].machine = described
+            if target is not None:
+                results_file.add(target, results[-1])
+    return results
 
 
-def _rows(figures: Figures) -> Iterator[tuple[str, str, float]]:
-    for name, values in figures.items():
-        for figure, value in values.items():
-            yield name, figure, value
+def result_of(row: Row, made: Rig, scale: Scale) -> Result:
+    """What a row gives; a peer that is missing, and a fault, end it with what it has so far."""
+    say(f"row {row.number}: {row.title}")
+    result = Result(row.number, row.title, row.about, scale.name)
+    began, before = time.monotonic(), psutil.getloadavg()[0]
+    try:
+        for figure in row.measure(made, scale):
+            result.figures.append(figure)
+            say(f"  = {report.line(figure)}")
+    except MissingError as error:
+        result.skipped = str(error)
+    except (CdcTriggersError, psycopg2.Error, OSError, AssertionError, KeyError) as error:
+        # the rest may be a log's end, with what is nobody's business in it
+        result.skipped = f"{_BROKE}{str(error).strip().partition(chr(10))[0]}"
+        say(f"{_BROKE}{error}")
+    result.took_s = time.monotonic() - began
+    result.load = (before, psutil.getloadavg()[0])
+    return result
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, float):
-        return str(value)
-    return f"{value:.0f}" if value >= 1000 else f"{value:.2f}"  # noqa: PLR2004
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
-
-
-def _tell(what: str) -> None:
-    sys.stderr.write(f"measuring {what} ...\n")
+def _rows(text: str) -> tuple[Row, ...]:
+    known = {str(row.number): row for row in ROWS}
+    wanted = [part.strip() for part in text.split(",")]
+    if unknown := [part for part in wanted if part not in known]:
+        raise argparse.ArgumentTypeError(f"no row {', '.join(unknown)}: there are 1 to {len(ROWS)}")
+    return tuple(known[part] for part in wanted)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,10 @@ class DatabaseError(CdcTriggersError):
     """PostgreSQL refused or failed; the driver's error is the cause."""
 
 
+class TooSlowError(DatabaseError):
+    """A statement took longer than it may: what it is asked for must be less."""
+
+
 class ConnectionLostError(DatabaseError):
     """The connection to PostgreSQL broke or went silent: reconnecting may help."""
 
@@ -99,3 +103,15 @@ class TemplateError(CdcTriggersError):
         super().__init__(f"{template}, {place}: {reason}" if template else f"{place}: {reason}")
         self.reason = reason
         self.place = place
+
+
+class ConditionError(CdcTriggersError):
+    """A trigger's condition says neither yes nor no to an event.
+
+    Args:
+        reason: why, without any value of a row.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"condition: {reason}")
+        self.reason = reason

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from cdc_triggers.core.attempt import Outcome, Request
     from cdc_triggers.core.lsn import Lsn
+    from cdc_triggers.core.memory import Share
     from cdc_triggers.core.messages import Message
     from cdc_triggers.core.records import (
         Batch,
@@ -134,8 +135,8 @@ class Store(Protocol):
         """
         ...
 
-    def heartbeat(self) -> None:
-        """Stay the leader while there is nothing to write.
+    def heartbeat(self, ahead_s: float = 0.0) -> None:
+        """Stay the leader while there is nothing to write, or `ahead_s` longer, 60 at most.
 
         Raises:
             FencedError: another stream has taken over.
@@ -164,11 +165,11 @@ class Store(Protocol):
         ...
 
     def claim(
-        self, trigger_id: int, limit: int, max_bytes: int
+        self, trigger_id: int, limit: int, share: Share
     ) -> tuple[Sequence[Claimed], float | None]:
         """Due parked deliveries, claimed for this stream, in stream order, chains without gaps.
 
-        If there is none, the second value says in how many seconds there will be.
+        If there is none, the second value says in how many seconds there will be, however large.
         """
         ...
 

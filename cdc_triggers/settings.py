@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cdc_triggers.errors import UsageError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -15,6 +17,9 @@ CONFIG_VARIABLE = "CDC_TRIGGERS_CONFIG"
 DEFAULT_CONFIG = Path("triggers.yaml")
 
 SECRET_VARIABLE = "CDC_TRIGGERS_ADMIN_SECRET"  # noqa: S105 - its name
+TRACE_CONTEXT_VARIABLE = "CDC_TRIGGERS_TRACE_CONTEXT"
+TRACE_CONTEXTS = ("link", "parent")
+
 SOURCE_VARIABLE = "CDC_TRIGGERS_SOURCE"
 DEFAULT_SOURCE = "default"
 
@@ -63,6 +68,20 @@ def admin_secret() -> str | None:
 def source() -> str:
     """What callers of Hasura's API call this database."""
     return environment().get(SOURCE_VARIABLE) or DEFAULT_SOURCE
+
+
+def trace_context(option: str | None) -> str:
+    """`--trace-context`, or what stands in its place: `link` or `parent`.
+
+    Raises:
+        UsageError: the variable says something else.
+    """
+    value = option or environment().get(TRACE_CONTEXT_VARIABLE, "").strip() or TRACE_CONTEXTS[0]
+    if value not in TRACE_CONTEXTS:
+        raise UsageError(
+            f"{TRACE_CONTEXT_VARIABLE} is {value!r}", hint="set it to link or to parent"
+        )
+    return value
 
 
 def environment() -> Mapping[str, str]:

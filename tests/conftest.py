@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,13 @@ import pytest
 from support import databases
 from support import servers as servers_module
 from support.matrix import Matrix
-from support.report import page
 from support.servers import NAMES, MissingError, Pool, Server, missing
 
 if TYPE_CHECKING:
     from support.databases import Database
 
 MakeServer = Callable[..., Server]
+PASSED = pytest.StashKey[bool]()
 
 # The same examples in every run, and none fails because the machine was busy.
 hypothesis.settings.register_profile("same", derandomize=True, deadline=None)
@@ -37,7 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="the whole fault matrix, not the pick that every run of the tests has",
     )
     parser.addoption(
-        "--faults-report", type=Path, help="write what the fault matrix saw to this file"
+        "--faults-log", type=Path, help="add to this file what passing tests of the matrix saw"
     )
 
 
@@ -50,14 +50,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left_out]
 
 
-@pytest.fixture(scope="session")
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
+
+
+@pytest.fixture
 def matrix(request: pytest.FixtureRequest) -> Iterator[Matrix]:
-    """Where fault tests note what they saw, and how much of each they should run."""
+    """Where a fault test notes what it saw, and how much of each it should run."""
     config = request.config
     matrix = Matrix(whole=bool(config.getoption("--whole")))
     yield matrix
-    if (report := config.getoption("--faults-report")) is not None:
-        report.write_text(page(matrix))
+    log = config.getoption("--faults-log")
+    if log is not None and request.node.stash.get(PASSED, False):
+        matrix.append_to(log)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -93,6 +104,15 @@ def wal2json(server: Server) -> Server:
     if not server.has_wal2json:
         package = f"postgresql-{server.version}-wal2json"
         raise missing(MissingError(f"server {server.name} has no wal2json: install {package}"))
+    return server
+
+
+@pytest.fixture
+def postgis(server: Server) -> Server:
+    """The same as `server`; skips the test if that server has no PostGIS."""
+    if not server.has_postgis:
+        package = f"postgresql-{server.version}-postgis-3"
+        raise missing(MissingError(f"server {server.name} has no PostGIS: install {package}"))
     return server
 
 

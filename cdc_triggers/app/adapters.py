@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
+    from cdc_triggers.app.cleaning import Housekeeper
     from cdc_triggers.app.requests import RequestFactory
+    from cdc_triggers.app.watch import Watch
     from cdc_triggers.app.worker import Worker
     from cdc_triggers.ports import ChangeSource, Clock, LogRecovery, Sender, Store, Telemetry
 
@@ -21,3 +23,5 @@ class Adapters(NamedTuple):
     requests: RequestFactory
     clock: Clock
     telemetry: Telemetry
+    watch: Watch
+    housekeeper: Housekeeper | None = None

@@ -33,6 +33,12 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AGO = re.compile(r"(\d{1,9})([smhdw])")
 
 
+def parse_age(text: str) -> timedelta | None:
+    """Read `90s`, `30m`, `1h`, `2d`, `1w`; None: it is no age."""
+    found = _AGO.fullmatch(text.strip().lower())
+    return timedelta(seconds=int(found[1]) * _UNITS[found[2]]) if found else None
+
+
 def parse_since(text: str, now: datetime) -> datetime:
     """Read `90s`, `30m`, `1h`, `2d`, `1w` as so long before `now`, or an ISO 8601 time.
 
@@ -42,8 +48,8 @@ def parse_since(text: str, now: datetime) -> datetime:
         UsageError: it is neither, or too far back to be a date.
     """
     try:
-        if ago := _AGO.fullmatch(text.strip().lower()):
-            return now - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
+        if (ago := parse_age(text)) is not None:
+            return now - ago
         at = datetime.fromisoformat(text.strip())
     except (ValueError, OverflowError) as error:
         raise UsageError(
@@ -119,7 +125,7 @@ class Administration:
                 f"trigger {name!r} was dropped: its deliveries are archived and never sent",
                 hint=f"see them with `events list --status archived --trigger {name}`",
             )
-        raise NotFoundError(f"there is no trigger {name!r}", hint=_near(name, known))
+        raise unknown_trigger(name, known)
 
     def set_paused(self, name: str, *, paused: bool) -> bool:
         """Pause or resume a trigger; False if it was so already.
@@ -292,6 +298,11 @@ def _newest(pages: Iterable[Sequence[EventLine]], limit: int) -> list[EventLine]
             lines.setdefault((line.id, line.trigger), line)
     order = sorted(lines, key=lambda key: (key[0], key[1] or ""), reverse=True)
     return [lines[key] for key in order[:limit]]
+
+
+def unknown_trigger(name: str, known: Iterable[str]) -> NotFoundError:
+    """The error for a name that none of these triggers has."""
+    return NotFoundError(f"there is no trigger {name!r}", hint=_near(name, known))
 
 
 def _near(name: str, known: Iterable[str]) -> str:

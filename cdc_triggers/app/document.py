@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,26 @@ def dumps(value: object, *, indent: bool = False) -> bytes:
 def raw(text: str | None) -> orjson.Fragment | None:
     """JSON text that goes into a document as it is, so that numbers keep their digits."""
     return None if text is None else orjson.Fragment(text)
+
+
+def pretty(text: str) -> str:
+    """JSON text indented for people, numbers digit by digit; odd text stays as it is."""
+    try:
+        value = json.loads(text, parse_int=_Number, parse_float=_Number)
+        return orjson.dumps(value, default=encode, option=orjson.OPT_INDENT_2).decode()
+    except (ValueError, TypeError, RecursionError):
+        return text
+
+
+def fields(text: str) -> dict[str, str] | None:
+    """The fields of a JSON object, each as JSON text with its digits; None: it is none."""
+    try:
+        value = json.loads(text, parse_int=_Number, parse_float=_Number)
+        if not isinstance(value, dict):
+            return None
+        return {k: orjson.dumps(v, default=encode).decode() for k, v in value.items()}
+    except (ValueError, TypeError, RecursionError):
+        return None
 
 
 def iso(at: datetime) -> str:
@@ -56,6 +77,8 @@ def encode(value: Any) -> Any:
     Raises:
         TypeError: we do not know it either.
     """
+    if isinstance(value, _Number):
+        return orjson.Fragment(value.text)
     if isinstance(value, datetime):
         return iso(value)
     if hasattr(value, "_asdict"):
@@ -63,3 +86,10 @@ def encode(value: Any) -> Any:
     if isinstance(value, str):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+class _Number:
+    """A JSON number that is only passed on."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text

@@ -7,23 +7,29 @@ or a list of `!include` lines. What else it keeps there (permissions, relationsh
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from ruamel.yaml.comments import TaggedScalar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from cdc_triggers.app.located import Node
+    from cdc_triggers.app.located import Node, Plain
 
 _INCLUDE = re.compile(r"!include\s+(?P<path>\S.*)")
 
 
 class Draft(NamedTuple):
-    """A trigger as written, not yet checked; in Hasura's form the table stands outside of it."""
+    """A trigger as written, not yet checked; in Hasura's form the table stands outside of it.
+
+    Attributes:
+        defaults: what the file says for all triggers that do not say it themselves.
+    """
 
     node: Node
     table: Node | None
+    defaults: Mapping[str, Plain] = MappingProxyType({})
 
 
 def recognise(root: Node) -> bool:

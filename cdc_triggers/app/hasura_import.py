@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from pydantic import ValidationError
 
 from cdc_triggers.app import hasura_metadata, spec_problems
-from cdc_triggers.app.trigger_file import UNSUPPORTED
 from cdc_triggers.core.spec import Definition, Trigger
 from cdc_triggers.errors import TriggerFileError
 
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from cdc_triggers.app.located import Node, Plain
     from cdc_triggers.app.spec_problems import Path as SpecPath
 
-ACCEPTED = frozenset(Trigger.model_fields) - frozenset(UNSUPPORTED)
+ACCEPTED = frozenset(Trigger.model_fields)
 """Keys of a trigger that its spec honours."""
 
 _FIRST = ("name", "table", "definition")
@@ -147,8 +146,7 @@ def _split(plain: dict[str, Plain], node: Node) -> tuple[dict[str, Plain], list[
         elif key in ACCEPTED:
             spec[key] = value
         else:
-            why = "is not supported in this version" if key in UNSUPPORTED else "is not known here"
-            left_out.append(LeftOut(key, str(node.at((key,))), why, value))
+            left_out.append(LeftOut(key, str(node.at((key,))), "is not known here", value))
     spec.setdefault("definition", flat)
     return spec, left_out
 
@@ -225,6 +223,11 @@ def differences(triggers: Sequence[Imported]) -> Iterator[tuple[str, str]]:
         yield (
             "a request template that fails at run time is recorded, and the delivery is dead",
             "mend the template and redeliver",
+        )
+    if any(each.trigger.cleanup_config for each in triggers):
+        yield (
+            "a clean-up leaves what another trigger holds; an error is as old as its last attempt",
+            "give all triggers of a table a cleanup_config; `retention` takes the rest",
         )
     if triggers:
         yield ("created_at in the body is in UTC and ends in Z", "receivers read it as ISO 8601")

@@ -36,6 +36,10 @@ def _lines(imported: Import) -> Iterator[str]:
     for other in imported.others:
         yield _remark(f"Not imported: {other}.")
     yield f"version: {VERSION}"
+    yield _remark(
+        "If its server runs with HASURA_GRAPHQL_STRINGIFY_NUMERIC_TYPES=true (no metadata says):"
+    )
+    yield _remark("stringify_numeric_types: true")
     yield ""
     if not imported.triggers:
         yield "triggers: []"
@@ -48,7 +52,7 @@ def _lines(imported: Import) -> Iterator[str]:
 
 
 def _trigger(each: Imported) -> Iterator[str]:
-    first, *rest = _yaml(dict(each.written))
+    first, *rest = yaml_lines(dict(each.written))
     yield f"  - {first}"
     yield from (f"    {line}".rstrip() for line in rest)
     for note in each.notes:
@@ -59,7 +63,7 @@ def _trigger(each: Imported) -> Iterator[str]:
 
 def _comment(left_out: LeftOut) -> Iterator[str]:
     yield f"Not carried over: `{left_out.key}` {left_out.why}."
-    yield from (f"  {line}" for line in _yaml({left_out.key: left_out.value}))
+    yield from (f"  {line}" for line in yaml_lines({left_out.key: left_out.value}))
 
 
 def _remark(text: str) -> str:
@@ -68,7 +72,8 @@ def _remark(text: str) -> str:
     return f"# {''.join(visible)}".rstrip()
 
 
-def _yaml(value: dict[str, Plain]) -> list[str]:
+def yaml_lines(value: dict[str, Plain]) -> list[str]:
+    """A mapping as YAML, as a person would write it."""
     yaml = YAML(typ="rt")
     yaml.width = _UNFOLDED
     yaml.indent(mapping=2, sequence=4, offset=2)

@@ -97,7 +97,7 @@ class Node:
 def read(path: Path) -> Node | str:
     """Parse a file; what is wrong with it comes back as a line of text, `file:line: what`."""
     text = text_of(path)
-    return _parse(str(path), str(text.value)) if isinstance(text, Node) else text
+    return parse(str(path), str(text.value)) if isinstance(text, Node) else text
 
 
 def text_of(path: Path) -> Node | str:
@@ -112,7 +112,8 @@ def text_of(path: Path) -> Node | str:
         return f"{path}: cannot be read ({error.strerror}); give this user the right to read it"
 
 
-def _parse(file: str, text: str) -> Node | str:
+def parse(file: str, text: str) -> Node | str:
+    """Parse the text of a file; what is wrong with it comes back as `read` says it."""
     try:
         root = YAML(typ="rt").load(text)
     except MarkedYAMLError as error:

@@ -12,15 +12,17 @@ from cdc_triggers.app import document
 from cdc_triggers.app.requests import RequestFactory
 from cdc_triggers.core import payload
 from cdc_triggers.core.attempt import Failure, Request, Response
+from cdc_triggers.core.columns import Holds
 from cdc_triggers.core.event import Event
 from cdc_triggers.core.lsn import ZERO
+from cdc_triggers.core.shape import shape_of
 from cdc_triggers.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from cdc_triggers.core.attempt import Recorded
-    from cdc_triggers.core.spec import Operation, Trigger
+    from cdc_triggers.core.spec import Trigger
     from cdc_triggers.core.views import EventView
 
 SAMPLE_ID = "00000000-0000-0000-0000-000000000000"
@@ -48,12 +50,18 @@ class Previewer:
         spec: the trigger.
         environment: values to fill in; all others stay as `{{NAME}}`.
         answer: what the endpoint would say, for the response transform.
+        holds: what the columns of its table hold.
     """
 
     def __init__(
-        self, spec: Trigger, environment: Mapping[str, str], answer: Response | None = None
+        self,
+        spec: Trigger,
+        environment: Mapping[str, str],
+        answer: Response | None = None,
+        holds: Holds[str] = Holds(),  # noqa: B008 - frozen
     ) -> None:
         self._spec = spec
+        self._holds = holds
         self._factory = RequestFactory(_Named(environment))
         self._answer = answer
 
@@ -76,17 +84,14 @@ class Previewer:
             label, sample(self._spec, "MANUAL", None, trace=json.dumps(trace).encode()), body
         )
 
-    def of_event(self, label: str, event: Event) -> Preview:
-        """For an event, as if it were attempted for the first time."""
-        operation: Operation | None = None
-        if event.op != "MANUAL":
-            operation = getattr(self._spec.definition, event.op.lower())
+    def of_event(self, label: str, event: Event, tries: int = 0) -> Preview:
+        """For an event, as if it had been attempted so many times before."""
         body = payload.body(
             event,
             self._spec.name,
-            0,
+            tries,
             self._spec.retry_conf.num_retries,
-            "*" if operation is None else operation.payload,
+            shape_of(self._spec, event.op, self._holds),
         )
         return self._preview(label, event, body)
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from cdc_triggers.core.event import Event
     from cdc_triggers.core.spec import Trigger
 
+Headers = tuple[tuple[str, str], ...]
+
 CONTENT_TYPE = ("content-type", "application/json")
 """As in Hasura, a header of the spec does not change it; a transform does."""
 
@@ -38,15 +40,20 @@ class RequestFactory:
         self._prepared: dict[str, _Prepared] = {}
         self._responses: dict[str, tuple[Trigger, ResponseTransformer]] = {}
 
-    def build(self, spec: Trigger, event: Event, body: bytes) -> Request | Failure:
-        """The request; a Failure that names the variable, or the template, that prevents it."""
+    def build(
+        self, spec: Trigger, event: Event, body: bytes, trace: Headers | None = None
+    ) -> Request | Failure:
+        """The request; a Failure that names the variable, or the template, that prevents it.
+
+        `trace` are the headers that carry its trace; None: those of the writer.
+        """
         try:
             prepared = self._prepare(spec)
         except KeyError as error:
             return Failure(
                 FailureKind.INVALID_REQUEST, f"environment variable {error.args[0]} is not set"
             )
-        headers = prepared.headers + trace_headers(event)
+        headers = prepared.headers + (trace_headers(event) if trace is None else trace)
         request = Request(prepared.url, headers, body, spec.retry_conf.timeout_sec)
         if prepared.transformer is None:
             return request

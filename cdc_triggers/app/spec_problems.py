@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
+from cdc_triggers.core.cleanup import CleanupConfig
 from cdc_triggers.core.spec import (
     Backoff,
     Definition,
@@ -54,6 +55,7 @@ _EXAMPLES = {
     "update": 'update: {columns: [status, total]}, or columns: "*"',
     "delete": 'delete: {columns: "*"}',
     "enable_manual": "enable_manual: true, or false",
+    "condition": "condition: new.status == 'paid' && old.status != 'paid'",
     "webhook": "webhook: https://example.com/hook",
     "webhook_from_env": "webhook_from_env: SHOP_URL",
     "headers": "headers: [{name: X-Key, value: abc}]",
@@ -67,10 +69,18 @@ _EXAMPLES = {
     "backoff": "backoff: " + ", or backoff: ".join(Backoff),
     "jitter": "jitter: true, or false",
     "trigger_on_replication": "trigger_on_replication: true, or false",
+    "stringify_numeric_types": "stringify_numeric_types: true, or false",
     "ordering": "ordering: " + ", or ordering: ".join(Ordering),
     "ordering_key": "ordering_key: [customer_id]",
     "max_in_flight": "a whole number from 1 to 10000: max_in_flight: 64",
     "comment": 'comment: "text"',
+    "cleanup_config": 'cleanup_config: {schedule: "0 3 * * *", clear_older_than: 168}',
+    "schedule": 'schedule: "0 3 * * *" for 03:00 UTC every day',
+    "clear_older_than": "whole hours, 1 or more: clear_older_than: 168",
+    "batch_size": "a whole number from 1 to 100000: batch_size: 10000",
+    "timeout": "whole seconds from 1 to 86400: timeout: 60",
+    "clean_invocation_logs": "clean_invocation_logs: true, or false",
+    "paused": "paused: true, or false",
     "request_transform": "request_transform: {version: 2, method: PUT}",
     "response_transform": "response_transform: {version: 2, body: {action: remove}}",
     "template_engine": "template_engine: Kriti",
@@ -99,6 +109,7 @@ _KEYS: dict[str, Collection[str]] = {
     "response_transform": list(ResponseTransform.model_fields),
     "body": list(BodyTransform.model_fields),
     "request_headers": list(RequestHeaders.model_fields),
+    "cleanup_config": list(CleanupConfig.model_fields),
 }
 
 
@@ -133,6 +144,8 @@ _VALID: dict[str, Plain] = {
     "value": "x",
     "value_from_env": "X",
     "ordering_key": ["x"],
+    "schedule": "0 3 * * *",
+    "clear_older_than": 168,
 }
 """What stands in for an invalid value, so that the rest of the spec can be checked too."""
 

@@ -95,6 +95,7 @@ class Streamer:
                         raise
                     delay_s = BACKOFF_FIRST_S if self._why_not is None else delay_s
                     self._why_not = error.message
+                    self._a.watch.meter.reconnects += 1
                     self._a.telemetry.fact(
                         "warning", "stream.interrupted", error=error.message, retry_s=delay_s
                     )
@@ -131,6 +132,7 @@ class Streamer:
         engine = Engine(start, triggers, a.clock.monotonic())
         engine.delivered = self._lease.delivered
         tenure = Tenure(engine, a, LEASE_S)
+        a.watch.engine = engine
         self._why_not = None
         a.telemetry.fact(
             "info",
@@ -145,6 +147,7 @@ class Streamer:
             self._why_not = "draining"
             await tenure.drain(options.drain_timeout_s)
         finally:
+            a.watch.engine = None
             await tenure.close()
             a.source.close()
             # the lease ends with the connection: whoever stands by need not wait for it

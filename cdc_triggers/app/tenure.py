@@ -12,6 +12,7 @@ import random
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from cdc_triggers.app.tasks import cancel
 from cdc_triggers.core.attempt import Failure
 from cdc_triggers.core.attempt_log import Times
 from cdc_triggers.core.records import Batch
@@ -19,6 +20,7 @@ from cdc_triggers.errors import ConnectionLostError, FencedError
 
 if TYPE_CHECKING:
     from cdc_triggers.app.adapters import Adapters
+    from cdc_triggers.app.watch import Attempt
     from cdc_triggers.core.attempt import Outcome
     from cdc_triggers.core.delivery import Delivery
     from cdc_triggers.core.engine import Engine
@@ -68,14 +70,10 @@ class Tenure:
         self._writing = asyncio.Lock()
         self._reading = False
         self._reads = True
-        self._slice_due = False
-        self._reloading = False
-        self._stopping = False
+        self._slice_due = self._reloading = self._stopping = False
         self._lease_until = self._now() + lease_s
-        self._heard_at = self._now()
-        self._written_at = 0.0
-        self._confirmed_at = 0.0
-        self._rings_at = self._now()
+        self._heard_at = self._rings_at = self._now()
+        self._written_at = self._confirmed_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Stream until `stop` is set; then return with everything still open, for `drain`.
@@ -86,6 +84,8 @@ class Tenure:
         self._watch()
         self._spawn(self._write_loop())
         self._spawn(self._tick_loop())
+        if self._a.housekeeper is not None:
+            self._spawn(self._a.housekeeper.run())
         self._read()
         stopped = asyncio.ensure_future(stop.wait())
         try:
@@ -114,7 +114,7 @@ class Tenure:
         self._a.source.close()  # the lease stays
         await self._wait_for_sends(until - self._now())
         unfinished = self._engine.in_flight()
-        await self._cancel(self._sends)
+        await cancel(self._sends)
         for delivery in unfinished:
             self._engine.abandon(delivery, self._now())
         await self._write_all()
@@ -133,8 +133,8 @@ class Tenure:
         """Stop everything at once; what was not written is delivered again."""
         self._stopping = True
         self._unwatch()
-        await self._cancel(self._sends)
-        await self._cancel(self._tasks)
+        await cancel(self._sends)
+        await cancel(self._tasks)
         if self._failed.done() and not self._failed.cancelled():
             self._failed.exception()  # taken note of: whoever closes knows why
 
@@ -175,7 +175,7 @@ class Tenure:
                     break
             if not engine.receive(pending[0][1], now):
                 break
-            pending.popleft()
+            self._a.watch.received(pending.popleft()[1], now)
             taken += 1
         if engine.reload_wanted and not self._reloading:
             self._reloading = True
@@ -228,20 +228,22 @@ class Tenure:
     async def _deliver(self, delivery: Delivery | None) -> None:
         """Make attempts, one after the other, for as long as there are any to make."""
         while delivery is not None:
-            outcome = await self._attempt(delivery)
+            attempt = self._a.watch.begin(delivery, self._engine.spec(delivery))
+            outcome = await self._attempt(attempt)
             times = Times(self._now(), self._a.clock.now(), random.random())  # noqa: S311 - jitter
-            self._engine.finished(delivery, outcome, times)
+            follows = self._engine.finished(delivery, outcome, times)
+            self._a.watch.ended(attempt, outcome, times, follows)
             self._outbox_filled.set()
             self._resume()
             delivery = self._next()
         self._dispatch()
 
-    async def _attempt(self, delivery: Delivery) -> Outcome:
-        engine = self._engine
-        spec, body = engine.spec(delivery), engine.body(delivery)
-        request = self._a.requests.build(spec, delivery.event, body)
+    async def _attempt(self, attempt: Attempt) -> Outcome:
+        spec, body = attempt.spec, self._engine.body(attempt.delivery)
+        request = self._a.requests.build(spec, attempt.delivery.event, body, attempt.headers)
         if isinstance(request, Failure):
             return request
+        attempt.request = request
         (outcome,) = await self._a.sender.send((request,))
         return self._a.requests.answered(spec, body, outcome)
 
@@ -278,15 +280,24 @@ class Tenure:
         batch = Batch(
             tuple(outbox.attempts), tuple(outbox.parks), tuple(outbox.resolutions), progress
         )
+        if outbox.long_s:
+            await self._stay(outbox.long_s)
         started = self._now()
         result = await self._a.worker.run(self._a.store.write, batch)
+        self._a.watch.wrote(batch, self._now() - started)
         self._written_at = started
-        self._lease_until = started + self._lease_s
+        self._lease_until = max(self._lease_until, started + self._lease_s)
         self._engine.written(outbox, result, self._now())
         if len(self._engine.unwritten):
             self._outbox_filled.set()
         self._confirm_soon()
         self._after_change()
+
+    async def _stay(self, long_s: float) -> None:
+        """Have the lease outlast a write that may take longer than it."""
+        until = self._now() + self._lease_s + long_s
+        await self._a.worker.run(self._a.store.heartbeat, long_s)
+        self._lease_until = until
 
     def _confirm_soon(self) -> None:
         ledger, now = self._engine.ledger, self._now()
@@ -295,19 +306,18 @@ class Tenure:
 
     def _record_soon(self, now: float) -> None:
         """What settled without a delivery is recorded too, else it could never be confirmed."""
-        ledger = self._engine.ledger
-        unrecorded = ledger.settled - ledger.recorded
-        if unrecorded > RECORD_BYTES and now - self._written_at >= RECORD_S:
+        ledger, rested = self._engine.ledger, now - self._written_at >= RECORD_S
+        if rested and ledger.settled - ledger.recorded > RECORD_BYTES:
             self._outbox_filled.set()
 
     def _confirm(self) -> None:
         if not self._reads:
             return
-        now = self._now()
-        ledger = self._engine.ledger
+        ledger, now = self._engine.ledger, self._now()
         confirmed = ledger.confirm()
         self._a.source.confirm(ledger.received, confirmed, ping=now - self._heard_at > PING_S)
         self._confirmed_at = now
+        self._a.watch.confirmed(confirmed, now)
 
     def _after_change(self) -> None:
         self._feed()
@@ -324,8 +334,8 @@ class Tenure:
 
     async def _claim(self, trigger_id: int, limit: int) -> None:
         store, worker = self._a.store, self._a.worker
-        size = self._engine.claim_bytes(trigger_id)  # asked before the wait: it is reserved
-        rows, next_due_s = await worker.run(store.claim, trigger_id, limit, size)
+        share = self._engine.claim_share(trigger_id)  # asked before the wait: it is reserved
+        rows, next_due_s = await worker.run(store.claim, trigger_id, limit, share)
         if self._engine.claimed(trigger_id, rows, next_due_s, self._now()):
             keys = await worker.run(store.remaining, trigger_id)
             self._engine.remaining(trigger_id, keys)
@@ -335,8 +345,10 @@ class Tenure:
 
     async def _tick_loop(self) -> None:
         while True:
+            due = self._now() + TICK_S
             await asyncio.sleep(TICK_S)
             now = self._now()
+            self._a.watch.ticked(now - due, now)
             self._engine.tick(now)
             if len(self._engine.unwritten):
                 self._outbox_filled.set()
@@ -367,8 +379,7 @@ class Tenure:
             raise ConnectionLostError(f"the server has been silent for {SILENCE_S:g} s")
 
     async def _turn_rings(self) -> None:
-        turned = await self._a.worker.run(self._a.store.turn_rings)
-        for name in turned:
+        for name in await self._a.worker.run(self._a.store.turn_rings):
             self._a.telemetry.fact("info", "ring.truncated", partition=name)
 
     # -- tasks ----------------------------------------------------------------------------------
@@ -386,9 +397,3 @@ class Tenure:
     def _fail(self, error: BaseException) -> None:
         if not self._failed.done():
             self._failed.set_exception(error)
-
-    async def _cancel(self, tasks: set[asyncio.Task[None]] | list[asyncio.Task[None]]) -> None:
-        waiting = list(tasks)
-        for task in waiting:
-            task.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os.path
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from cdc_triggers.app import hasura_file, located, spec_problems
+from cdc_triggers.app import hasura_file, located, retention_key, spec_problems
 from cdc_triggers.app.hasura_file import Draft
+from cdc_triggers.core.cleanup import Retention
 from cdc_triggers.core.spec import Definition, Trigger
 from cdc_triggers.core.web import ENV_TEMPLATE, url_problem
 from cdc_triggers.errors import TriggerFileError
@@ -24,10 +25,10 @@ if TYPE_CHECKING:
 VERSION = 1
 SUFFIXES = frozenset({".yaml", ".yml"})
 
-UNSUPPORTED = ("cleanup_config",)
-"""Keys of Hasura that this version does not know how to honour: never ignored, so refused."""
+DEFAULTS = ("stringify_numeric_types",)
+"""Keys of a trigger that may stand at the top: there they count for every trigger of the file."""
 
-_TOP = ("version", "triggers")
+_TOP = ("version", "retention", *DEFAULTS, "triggers")
 _OPERATIONS = tuple(name for name in Definition.model_fields if name != "enable_manual")
 
 
@@ -37,10 +38,12 @@ class LoadedTriggers:
 
     Attributes:
         sources: trigger name to `file:line`.
+        retention: of all triggers; the default where no file says it.
     """
 
     triggers: tuple[Trigger, ...]
     sources: Mapping[str, str]
+    retention: Retention = field(default_factory=Retention)
 
 
 def load(paths: Sequence[Path]) -> LoadedTriggers:
@@ -52,8 +55,10 @@ def load(paths: Sequence[Path]) -> LoadedTriggers:
     problems: list[str] = []
     triggers: list[Trigger] = []
     sources: dict[str, Node] = {}
+    retention = retention_key.Reader()
     for root in _documents(paths, problems):
         of_file: list[str] = []
+        retention.read(root, of_file)
         for draft in _drafts(root, of_file):
             label = _label(draft, sources, of_file)
             trigger = _trigger(draft, label, of_file)
@@ -63,7 +68,24 @@ def load(paths: Sequence[Path]) -> LoadedTriggers:
     if problems:
         raise TriggerFileError(problems)
     places = {name: str(node) for name, node in sources.items()}
-    return LoadedTriggers(tuple(triggers), MappingProxyType(places))
+    return LoadedTriggers(tuple(triggers), MappingProxyType(places), retention.found)
+
+
+def load_text(text: str, file: str) -> Trigger:
+    """The one trigger that is the whole of a text, as it would stand in the list of a file.
+
+    Raises:
+        TriggerFileError: with everything that is wrong, each as `file:line: what`.
+    """
+    problems: list[str] = []
+    node = located.parse(file, text)
+    if isinstance(node, str):
+        raise TriggerFileError([node])
+    draft = Draft(node, None, {})
+    found = _trigger(draft, _label(draft, {}, problems), problems)
+    if found is None or problems:
+        raise TriggerFileError(problems)
+    return found
 
 
 def _label(draft: Draft, sources: dict[str, Node], problems: list[str]) -> str:
@@ -165,7 +187,21 @@ def _drafts(root: Node, problems: list[str]) -> Iterator[Draft]:
     elif not triggers.is_list:
         problems.append(f"{triggers}: `triggers` is not a list; write `- name: ...` or `[]`")
     else:
-        yield from (Draft(node, None) for node in triggers.elements())
+        defaults = _defaults(root, problems)
+        yield from (Draft(node, None, defaults) for node in triggers.elements())
+
+
+def _defaults(root: Node, problems: list[str]) -> dict[str, Plain]:
+    found: dict[str, Plain] = {}
+    for key in DEFAULTS:
+        node = root.get(key)
+        if node is None:
+            continue
+        if isinstance(node.value, bool):
+            found[key] = node.value
+        else:
+            problems.append(f"{node}: `{key}` is neither true nor false; write {key}: true")
+    return found
 
 
 def _trigger(draft: Draft, label: str, problems: list[str]) -> Trigger | None:
@@ -187,7 +223,7 @@ def _trigger(draft: Draft, label: str, problems: list[str]) -> Trigger | None:
     assert isinstance(plain, dict)
     if table is not None:
         plain["table"] = table
-    spec = _nest(plain)
+    spec = _nest({**draft.defaults, **plain})
     try:
         trigger = Trigger.model_validate(spec)
     except ValidationError:
@@ -202,15 +238,6 @@ def _trigger(draft: Draft, label: str, problems: list[str]) -> Trigger | None:
 def _key_problems(node: Node) -> Iterator[tuple[Node, str]]:
     """What the spec cannot see: keys that it never gets, and empty ones that it would take."""
     definition = node.get("definition")
-    for key in UNSUPPORTED:
-        if found := node.get(key):
-            yield (
-                found,
-                (
-                    f"`{key}` is not supported in this version; "
-                    f"remove it (line {found.line} and what is indented below it)"
-                ),
-            )
     replace = node.get("replace")
     if replace is not None and not isinstance(replace.value, bool):
         yield replace, "`replace` must be true or false; remove it: a definition always replaces"
@@ -225,7 +252,7 @@ def _key_problems(node: Node) -> Iterator[tuple[Node, str]]:
 
 def _nest(plain: dict[str, Plain]) -> dict[str, Plain]:
     """Bring the flat form, as in Hasura's API, into that with `definition`."""
-    kept = {key: value for key, value in plain.items() if key not in (*UNSUPPORTED, "replace")}
+    kept = {key: value for key, value in plain.items() if key != "replace"}
     flat = {key: kept.pop(key) for key in Definition.model_fields if key in kept}
     kept.setdefault("definition", flat)
     return kept

@@ -32,6 +32,6 @@ class Worker:
         future.add_done_callback(self._pending.discard)
         return await asyncio.wrap_future(future)
 
-    def close(self) -> None:
-        """Let the running call end and take no more."""
-        self._executor.shutdown(wait=True, cancel_futures=True)
+    def close(self, *, wait: bool = True) -> None:
+        """Take no more, and let the running call end; without `wait` beside us."""
+        self._executor.shutdown(wait=wait, cancel_futures=True)

@@ -67,7 +67,10 @@ def apply(asked: Asked, how: How, *, check_environment: bool) -> None:
     with operating.open_installer(asked.dsn, asked.slot, asked.plugin) as installer:
         plan = _plan(installer, loaded, asked, check_environment=check_environment)
         print_plan(plan, verbose=how.verbose)
-        if plan.empty or how.dry_run:
+        if how.dry_run:
+            return
+        if plan.empty:
+            installer.reload()
             return
         consent.require("Apply this?", yes=how.yes)
         result = installer.apply(plan)
@@ -87,7 +90,12 @@ def _plan(
     problems: list[str] = []
     if check_environment:
         problems += trigger_file.environment_problems(loaded, settings.environment())
-    plan = installer.plan(loaded.triggers, loaded.sources, replace_hasura=asked.replace_hasura)
+    plan = installer.plan(
+        loaded.triggers,
+        loaded.sources,
+        replace_hasura=asked.replace_hasura,
+        retention=loaded.retention,
+    )
     problems += plan.problems
     if problems:
         raise TriggerFileError(problems)

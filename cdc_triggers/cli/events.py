@@ -17,6 +17,7 @@ from cdc_triggers.cli.options import (  # noqa: TC001 - typer reads annotations 
     Json,
     Since,
 )
+from cdc_triggers.core.dead import DeadAsked
 from cdc_triggers.core.views import EventFilter
 from cdc_triggers.errors import UsageError
 from cdc_triggers.wiring import operating
@@ -109,6 +110,14 @@ def redeliver(
     trigger: Trigger = None,
     status: StatusOption = None,
     since: Since = None,
+    cause: Annotated[
+        str | None,
+        typer.Option("--cause", show_default=False, help="Of the dead only those that died of it."),
+    ] = None,
+    rate: Annotated[
+        float | None,
+        typer.Option("--rate", min=0.01, show_default=False, help="So many of the dead a second."),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only count what would be sent again.")
     ] = False,
@@ -119,12 +128,16 @@ def redeliver(
 
     Of an event given by its id the dead deliveries are sent; if there are none, the delivered ones.
     """
-    _check_selection(ids, trigger, status, since)
+    _check_selection(ids, trigger, status, (since, cause, rate))
     with operating.open_admin(settings.dsn(dsn)) as admin:
         if ids:
             result = admin.redeliver(ids, trigger, dry_run=dry_run)
-        else:
+        elif cause is None and rate is None:
             result = admin.redeliver_dead(trigger or "", _since(since), dry_run=dry_run)
+        else:
+            name = admin.trigger(trigger or "").name
+            asked = DeadAsked(name, cause, _since(since), rate)
+            result = operating.redeliver_dead(settings.dsn(dsn), asked, dry_run=dry_run)
     if as_json:
         output.print_json({**result._asdict(), "dry_run": dry_run})
     else:
@@ -136,7 +149,10 @@ def _since(text: str | None) -> datetime | None:
 
 
 def _check_selection(
-    ids: list[str] | None, trigger: str | None, status: Status | None, since: str | None
+    ids: list[str] | None,
+    trigger: str | None,
+    status: Status | None,
+    of_dead: tuple[object, ...],
 ) -> None:
     """Either ids, or a trigger and `--status dead`.
 
@@ -144,9 +160,9 @@ def _check_selection(
         UsageError: neither or both.
     """
     if ids:
-        if status is not None or since is not None:
+        if status is not None or any(option is not None for option in of_dead):
             raise UsageError(
-                "ids and --status or --since exclude each other",
+                "ids and --status, --since, --cause or --rate exclude each other",
                 hint="give ids, or --trigger NAME --status dead",
             )
     elif trigger is None or status is not Status.DEAD:

@@ -13,6 +13,9 @@ import typer
 from cdc_triggers import __version__
 from cdc_triggers.cli import (
     apply,
+    cleanup,
+    condition,
+    console,
     doctor,
     events,
     import_hasura,
@@ -69,7 +72,10 @@ app.command("stream")(stream.stream)
 app.add_typer(triggers.app, name="triggers")
 app.add_typer(events.app, name="events")
 app.add_typer(transform.app, name="transform")
+app.add_typer(condition.app, name="condition")
+app.add_typer(cleanup.app, name="cleanup")
 app.command("status")(status.status)
+app.command("console")(console.console)
 app.command("listen")(listen.listen)
 app.add_typer(import_hasura.app, name="import")
 

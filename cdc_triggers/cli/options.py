@@ -32,6 +32,13 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class TraceContext(StrEnum):
+    """How the stream's spans stand to the writer's."""
+
+    LINK = "link"
+    PARENT = "parent"
+
+
 Dsn = Annotated[
     str | None,
     typer.Option(

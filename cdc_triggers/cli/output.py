@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import orjson
 import typer
 
 from cdc_triggers.app import document
@@ -23,6 +21,10 @@ _COLOURS = {
     "delivered": "green",
     "archived": "dim",
     "unmatched": "dim",
+    "failed": "red",
+    "interrupted": "yellow",
+    "running": "cyan",
+    "completed": "green",
 }
 _BINARY_UNIT = 1024
 
@@ -113,29 +115,8 @@ def pretty_json(text: str | None) -> str:
     """JSON text indented for people, numbers digit by digit; odd text stays as it is."""
     if text is None:
         return "-"
-    try:
-        value = json.loads(text, parse_int=_Number, parse_float=_Number)
-        pretty = orjson.dumps(value, default=_encode, option=orjson.OPT_INDENT_2).decode()
-    except (ValueError, TypeError, RecursionError):
-        pretty = text
-    return "".join(c if c == "\n" else _visible(c) for c in pretty)
-
-
-class _Number:
-    """A JSON number that is only passed on."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
+    return "".join(c if c == "\n" else _visible(c) for c in document.pretty(text))
 
 
 def _visible(character: str) -> str:
     return character if character.isprintable() else ascii(character)[1:-1]
-
-
-def _encode(value: Any) -> Any:
-    """What orjson does not know.
-
-    Raises:
-        TypeError: we do not know it either.
-    """
-    return orjson.Fragment(value.text) if isinstance(value, _Number) else document.encode(value)

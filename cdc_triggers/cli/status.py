@@ -17,7 +17,7 @@ from cdc_triggers.cli.options import (
 from cdc_triggers.wiring import operating
 
 if TYPE_CHECKING:
-    from cdc_triggers.core.views import SlotStatus, Status, StreamStatus
+    from cdc_triggers.core.views import RetentionStatus, SlotStatus, Status, StreamStatus
 
 
 def status(*, slot: Slot = DEFAULT_SLOT, dsn: Dsn = None, as_json: Json = False) -> None:
@@ -44,6 +44,7 @@ def _print_status(found: Status, slot: str) -> None:
             ("parked", found.parked),
             ("dead", found.dead),
             ("oldest unsettled", output.show_age(found.oldest_unsettled_age_s)),
+            *_retention(found.retention),
         )
     )
     typer.echo("")
@@ -79,6 +80,18 @@ def _print_slot(slot: SlotStatus) -> None:
             ("WAL left", _left(slot)),
         )
     )
+
+
+def _retention(kept: RetentionStatus | None) -> list[tuple[str, str]]:
+    """How long things are kept, and how much that is now."""
+    if kept is None:
+        return []
+    logs = output.show_bytes(kept.log_bytes + kept.attempt_bytes)
+    dead = "for ever" if kept.dead_days is None else f"{kept.dead_days:g} days"
+    return [
+        ("logs kept", f"{kept.log_days:g} days, {logs}"),
+        ("dead kept", f"{dead}, {output.show_bytes(kept.delivery_bytes)} with what is parked"),
+    ]
 
 
 def _left(slot: SlotStatus) -> str:

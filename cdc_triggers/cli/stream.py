@@ -17,6 +17,7 @@ from cdc_triggers.cli.options import (
     Plugin,
     PluginOption,
     Slot,
+    TraceContext,
 )
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def stream(
             "--http",
             metavar="HOST:PORT",
             show_default=False,
-            help="Serve /livez, /readyz and the API there: GET /api describes it.",
+            help="Serve the console, /metrics, probes and the API there.",
         ),
     ] = None,
     http_client: Annotated[
@@ -57,6 +58,15 @@ def stream(
     log_format: Annotated[
         LogFormat, typer.Option("--log-format", help="How log lines are written.")
     ] = LogFormat.TEXT,
+    trace_context: Annotated[
+        TraceContext | None,
+        typer.Option(
+            "--trace-context",
+            show_default=False,
+            help="Spans are linked to the writer's (link), or below it in its trace (parent). "
+            "Else CDC_TRIGGERS_TRACE_CONTEXT, then link.",
+        ),
+    ] = None,
     dsn: Dsn = None,
 ) -> None:
     """Read the slot and call the webhooks until SIGTERM or Ctrl-C."""
@@ -72,6 +82,7 @@ def stream(
             http_client=http_client.value,
             drain_timeout_s=drain_timeout,
             log_format=log_format.value,
+            parenting=settings.trace_context(trace_context) == TraceContext.PARENT,
         ),
         None if http is None else _server(http, settings.dsn(dsn), slot, plugin.value),
     )

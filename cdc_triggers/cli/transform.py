@@ -67,9 +67,9 @@ def preview(
     as_json: Json = False,
 ) -> None:
     """Show the request that a trigger would send: method, URL, headers and body."""
-    from cdc_triggers.cli import transforming  # noqa: PLC0415 - slow to load
+    from cdc_triggers.cli import asked, transforming  # noqa: PLC0415 - slow to load
 
-    trigger = transforming.Asked(name, applied=applied, config=config, dsn=dsn)
+    trigger = asked.Asked(name, applied=applied, config=config, dsn=dsn)
     source = transforming.Source(body, event, sample=sample)
     answered = None if answer is None else transforming.answer(answer, status)
     transforming.show(trigger, source, env or [], answered, as_json=as_json)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
 import typer
 
 from cdc_triggers import settings
-from cdc_triggers.app import document, trigger_file
+from cdc_triggers.app import document
 from cdc_triggers.app.preview import Previewer, past
 from cdc_triggers.cli import output
+from cdc_triggers.cli.asked import Asked, spec_of
 from cdc_triggers.core.attempt import Failure, Response
-from cdc_triggers.core.spec import Trigger
-from cdc_triggers.errors import NotFoundError, UsageError
+from cdc_triggers.core.columns import Holds
+from cdc_triggers.errors import UsageError
 from cdc_triggers.wiring import operating
 
 if TYPE_CHECKING:
@@ -24,18 +24,10 @@ if TYPE_CHECKING:
 
     from cdc_triggers.app.preview import Preview
     from cdc_triggers.core.attempt import Request
+    from cdc_triggers.core.spec import Trigger
 
 
 SAMPLE_ROWS = 3
-
-
-class Asked(NamedTuple):
-    """Which trigger, and where it is."""
-
-    name: str
-    applied: bool
-    config: Sequence[Path] | None
-    dsn: str | None
 
 
 class Source(NamedTuple):
@@ -62,10 +54,14 @@ def show(
             hint="give a file with a body (- is stdin), or --event ID, or --sample",
         )
     environment = dict(map(_assignment, env))
-    spec = _spec(asked)
+    spec = spec_of(asked)
     if spec.request_transform is None and (answer is None or spec.response_transform is None):
         output.say(f"note: trigger {spec.name} has no transform: this is what it sends as it is")
-    previews = list(_previews(Previewer(spec, environment, answer), spec, asked, source))
+    holds: Holds[str] = Holds()
+    if source.body is None:
+        holds = operating.holds(settings.dsn(asked.dsn), spec.table)
+    previewer = Previewer(spec, environment, answer, holds)
+    previews = list(_previews(previewer, spec, asked, source))
     if as_json:
         documents = [_document(preview) for preview in previews]
         output.print_json(documents if source.sample else documents[0])
@@ -80,23 +76,6 @@ def show(
 def answer(path: Path, status: int) -> Response:
     """An endpoint's answer, from a file."""
     return Response(status, (), _read(path))
-
-
-def _spec(asked: Asked) -> Trigger:
-    if asked.applied:
-        with operating.open_admin(settings.dsn(asked.dsn)) as admin:
-            return Trigger.model_validate_json(admin.trigger(asked.name).definition)
-    triggers = trigger_file.load(settings.config_paths(asked.config)).triggers
-    known = {trigger.name: trigger for trigger in triggers}
-    if asked.name not in known:
-        near = get_close_matches(asked.name, known, n=1)
-        raise NotFoundError(
-            f"the trigger file has no trigger {asked.name!r}",
-            hint=f"did you mean {near[0]!r}?"
-            if near
-            else "name its file with -c, or add --applied",
-        )
-    return known[asked.name]
 
 
 def _previews(

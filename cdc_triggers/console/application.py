@@ -15,12 +15,12 @@ from cdc_triggers.console.metadata import MetadataMethod
 from cdc_triggers.console.resource import Resource, not_allowed, respond
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from cdc_triggers.console.auth import Access
-    from cdc_triggers.console.probes import Facts, Readiness
+    from cdc_triggers.console.probes import Facts, Metrics, Readiness
     from cdc_triggers.console.resource import Desk
 
 HTML = "text/html; charset=utf-8"
@@ -49,8 +49,14 @@ class Published:
         await respond(send, self._made)
 
 
-def build(desk: Desk, readiness: Readiness, facts: Facts) -> ASGIApp:
-    """The application."""
+def build(
+    desk: Desk,
+    readiness: Readiness,
+    facts: Facts,
+    metrics: Metrics | None = None,
+    pages: Sequence[Route] = (),
+) -> ASGIApp:
+    """The application; `pages` are the console's."""
     secret = desk.access.secret is not None
 
     def document() -> Answer:
@@ -67,8 +73,11 @@ def build(desk: Desk, readiness: Readiness, facts: Facts) -> ASGIApp:
         Route("/v1/metadata", Resource(desk, {"POST": MetadataMethod()})),
         Route(openapi.PATH, Published(desk.access, document)),
         Route("/api", Published(desk.access, people)),
+        *pages,
         *(Route(path, Resource(desk, dict(calls))) for path, calls in rest.by_path().items()),
     ]
+    if metrics is not None:
+        routes.append(Route("/metrics", probes.Exposed(metrics)))
     return Router(routes, redirect_slashes=False, default=_nowhere)
 
 

@@ -84,9 +84,13 @@ def _check_secret(secret: str, headers: Mapping[str, str]) -> None:
     raise denied
 
 
-def _check_local(headers: Mapping[str, str]) -> None:
-    host = headers.get("host", "")
-    if not _is_loopback(host):
+def check_host(headers: Mapping[str, str]) -> None:
+    """Nothing, if the caller names this machine and no proxy stands between.
+
+    Raises:
+        ApiError: it does not, or one does.
+    """
+    if not _is_loopback(headers.get("host", "")):
         raise _forbidden(
             "without a secret the Host must be localhost or a loopback address: "
             "call it so, or set CDC_TRIGGERS_ADMIN_SECRET for the stream"
@@ -96,11 +100,24 @@ def _check_local(headers: Mapping[str, str]) -> None:
             "this came through a proxy: set CDC_TRIGGERS_ADMIN_SECRET for the stream, "
             "or nobody knows who calls"
         )
+
+
+def check_same_origin(headers: Mapping[str, str]) -> None:
+    """Nothing, if no page from elsewhere made the browser call.
+
+    Raises:
+        ApiError: one did.
+    """
     origin = headers.get("origin")
-    if origin is not None and origin.lower() != f"http://{host.lower()}":
+    if origin is not None and origin.lower() != f"http://{headers.get('host', '').lower()}":
         raise _forbidden("a page from elsewhere may not call this")
     if headers.get("sec-fetch-site", "none").lower() not in _SAME:
         raise _forbidden("a page from elsewhere may not call this")
+
+
+def _check_local(headers: Mapping[str, str]) -> None:
+    check_host(headers)
+    check_same_origin(headers)
     kind = headers.get("content-type")
     if kind is not None and not is_json(kind):
         raise ApiError(

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cdc_triggers.app.document import raw
 from cdc_triggers.app.preview import past
 from cdc_triggers.console.answers import bad_request
-from cdc_triggers.core import payload, rowjson
+from cdc_triggers.core import payload
+from cdc_triggers.core.shape import WHOLE, Shape, shape_of
 from cdc_triggers.core.spec import Trigger
 from cdc_triggers.core.views import EventFilter, EventLine, EventPayload, Invocation
 
 if TYPE_CHECKING:
     from cdc_triggers.app.admin import Administration
+    from cdc_triggers.core.columns import Holds
     from cdc_triggers.core.event import Event
-    from cdc_triggers.core.spec import Columns
-    from cdc_triggers.core.views import AttemptView, DeliveryView, EventDetail, EventView
+    from cdc_triggers.core.views import (
+        AttemptView,
+        DeliveryView,
+        EventDetail,
+        EventView,
+        TriggerView,
+    )
+    from cdc_triggers.postgres.event_pages import EventPages
     from cdc_triggers.wiring.serving import Backend
 
 PAGE_LIMIT = 1_000
@@ -55,7 +63,7 @@ def logs(
         NotFoundError: there is no such trigger.
     """
     with backend.admin() as admin:
-        spec = _spec(admin, name)
+        trigger = admin.trigger(name)
         wanted = [
             EventFilter(name, each, None, limit + offset)
             for each in _STATUSES[status]
@@ -65,7 +73,8 @@ def logs(
     page = sorted(lines, key=lambda line: line.id, reverse=True)[offset : offset + limit]
     with backend.pages() as pages:
         found = pages.payloads([line.id for line in page], name)
-    return [_log(line, found.get(line.id), spec) for line in page]
+        sent = _sent(trigger, pages)
+    return [_log(line, found.get(line.id), sent) for line in page]
 
 
 def invocations(backend: Backend, name: str, limit: int, offset: int) -> list[dict[str, object]]:
@@ -75,11 +84,12 @@ def invocations(backend: Backend, name: str, limit: int, offset: int) -> list[di
         NotFoundError: there is no such trigger.
     """
     with backend.admin() as admin:
-        spec = _spec(admin, name)
+        trigger = admin.trigger(name)
     with backend.pages() as pages:
         page = pages.invocations(name, limit, offset)
         found = pages.payloads(sorted({each.event_id for each in page}), name)
-    return [_invocation(each, found.get(each.event_id), spec) for each in page]
+        sent = _sent(trigger, pages)
+    return [_invocation(each, found.get(each.event_id), sent) for each in page]
 
 
 def by_id(backend: Backend, event_id: str, limit: int, offset: int) -> dict[str, object]:
@@ -93,10 +103,13 @@ def by_id(backend: Backend, event_id: str, limit: int, offset: int) -> dict[str,
     """
     with backend.admin() as admin:
         detail = admin.event(event_id)
-        specs = {t.name: Trigger.model_validate_json(t.definition) for t in admin.triggers()}
+        triggers = {trigger.name: trigger for trigger in admin.triggers()}
         lines = _lines(admin, detail)
+    names = {*(line.trigger for line in lines), *(each.trigger for each in detail.attempts)}
+    with backend.pages() as pages:
+        sent = {n: _sent(triggers[n], pages) for n in names if n is not None and n in triggers}
     logged = [
-        _log(line, _payload_of(detail, line.trigger), specs.get(line.trigger or ""))
+        _log(line, _payload_of(detail, line.trigger), sent.get(line.trigger or ""))
         for line in lines
     ]
     attempts = sorted(detail.attempts, key=lambda a: a.started_at, reverse=True)
@@ -106,7 +119,7 @@ def by_id(backend: Backend, event_id: str, limit: int, offset: int) -> dict[str,
             _invocation(
                 Invocation(detail.event.id, attempt),
                 EventPayload(detail.event, None, None),
-                specs.get(attempt.trigger),
+                sent.get(attempt.trigger),
             )
             for attempt in attempts[offset : offset + limit]
         ],
@@ -119,8 +132,16 @@ def is_pending(admin: Administration, detail: EventDetail) -> bool:
     return _lines(admin, detail)[0].status == "pending"
 
 
-def _spec(admin: Administration, name: str) -> Trigger:
-    return Trigger.model_validate_json(admin.trigger(name).definition)
+class _Sent(NamedTuple):
+    """How a trigger sends: its spec, and what the columns of its table hold."""
+
+    spec: Trigger
+    holds: Holds[str]
+
+
+def _sent(trigger: TriggerView, pages: EventPages) -> _Sent:
+    spec = Trigger.model_validate_json(trigger.definition)
+    return _Sent(spec, pages.holds(trigger.schema_name, trigger.table_name))
 
 
 _ORDER = ("dead", "parked", "pending", "delivered", "archived", "unmatched")
@@ -158,14 +179,14 @@ def _payload_of(detail: EventDetail, trigger: str | None) -> EventPayload:
     return EventPayload(detail.event, parked.claimed_until, parked.due_at)
 
 
-def _log(line: EventLine, found: EventPayload | None, spec: Trigger | None) -> dict[str, object]:
+def _log(line: EventLine, found: EventPayload | None, sent: _Sent | None) -> dict[str, object]:
     waits = found is not None and line.status == "parked"
     return {
         "id": line.id,
         "schema_name": line.schema_name,
         "table_name": line.table_name,
         "trigger_name": line.trigger,
-        "payload": None if found is None else _payload(found, spec),
+        "payload": None if found is None else _payload(found, sent),
         "delivered": line.status == "delivered",
         "error": line.status == "dead",
         "tries": line.tries,
@@ -176,32 +197,28 @@ def _log(line: EventLine, found: EventPayload | None, spec: Trigger | None) -> d
     }
 
 
-def _payload(found: EventPayload, spec: Trigger | None) -> dict[str, object]:
+def _payload(found: EventPayload, sent: _Sent | None) -> dict[str, object]:
     event = past(found.event)
-    columns = _columns(event, spec)
+    shape = _shape(event, sent)
     return {
         "op": event.op,
-        "data": {"old": _row(event.old, columns), "new": _row(event.new, columns)},
+        "data": {"old": _row(event.old, shape), "new": _row(event.new, shape)},
         "session_variables": raw(payload.session_variables(event.session).decode()),
         "trace_context": raw(payload.trace_context(event.trace).decode()),
     }
 
 
-def _columns(event: Event, spec: Trigger | None) -> Columns:
-    operation = None
-    if spec is not None and event.op != "MANUAL":
-        operation = getattr(spec.definition, event.op.lower())
-    return "*" if operation is None else operation.payload
+def _shape(event: Event, sent: _Sent | None) -> Shape:
+    return WHOLE if sent is None else shape_of(sent.spec, event.op, sent.holds)
 
 
-def _row(row: bytes | None, columns: Columns) -> object:
-    if row is None or columns == "*":
-        return None if row is None else raw(row.decode())
-    return raw(rowjson.pick(row, columns).decode())
+def _row(row: bytes | None, shape: Shape) -> object:
+    image = shape.image(row)
+    return None if image is None else raw(image.decode())
 
 
 def _invocation(
-    made: Invocation, found: EventPayload | None, spec: Trigger | None
+    made: Invocation, found: EventPayload | None, sent: _Sent | None
 ) -> dict[str, object]:
     attempt = made.attempt
     name = f"{made.event_id}/{attempt.trigger}/{attempt.started_at.isoformat()}"
@@ -210,30 +227,30 @@ def _invocation(
         "trigger_name": attempt.trigger,
         "event_id": made.event_id,
         "http_status": attempt.status,
-        "request": _request(attempt, found, spec),
+        "request": _request(attempt, found, sent),
         "response": _response(attempt),
         "created_at": attempt.started_at,
     }
 
 
 def _request(
-    attempt: AttemptView, found: EventPayload | None, spec: Trigger | None
+    attempt: AttemptView, found: EventPayload | None, sent: _Sent | None
 ) -> dict[str, object]:
-    sent = _object(attempt.request)
+    recorded = _object(attempt.request)
     body = None
     if found is not None:
         event = past(found.event)
-        retries = spec.retry_conf.num_retries if spec is not None else 0
+        retries = sent.spec.retry_conf.num_retries if sent is not None else 0
         made = payload.body(
-            event, attempt.trigger, max(0, attempt.attempt - 1), retries, _columns(event, spec)
+            event, attempt.trigger, max(0, attempt.attempt - 1), retries, _shape(event, sent)
         )
         body = raw(made.decode())
     return {
         "payload": body,
-        "headers": sent.get("headers", []),
+        "headers": recorded.get("headers", []),
         "version": _VERSION,
-        "method": sent.get("method"),
-        "url": sent.get("url"),
+        "method": recorded.get("method"),
+        "url": recorded.get("url"),
     }
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cdc_triggers.console import edits, json_body
 from cdc_triggers.console.answers import Answer, ApiError, bad_request, json_answer, translate
-from cdc_triggers.console.metadata_calls import CALLS, Arguments, Context
+from cdc_triggers.console.arguments import Arguments, Context
+from cdc_triggers.console.metadata_calls import CALLS
 from cdc_triggers.errors import CdcTriggersError, NotFoundError, TriggerFileError, UsageError
 
 if TYPE_CHECKING:

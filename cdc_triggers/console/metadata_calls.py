@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import orjson
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError
+from pydantic import PrivateAttr
 
 from cdc_triggers.console import (
+    cleanup_calls,
     edits,
     event_logs,
     json_body,
@@ -16,91 +17,14 @@ from cdc_triggers.console import (
     trigger_value,
     webhook_transform,
 )
-from cdc_triggers.console.answers import bad_request, problems_error
+from cdc_triggers.console.answers import bad_request
+from cdc_triggers.console.arguments import SUCCESS, Arguments, Context
 from cdc_triggers.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cdc_triggers.console.edits import Edit
-    from cdc_triggers.wiring.serving import Backend
-
-SUCCESS = {"message": "success"}
-
-_PASSED_ON = frozenset({"payload", "body"})
-"""Arguments that may be null; of all others null is as good as nothing."""
-
 _NOT_SESSION = frozenset({"x-hasura-admin-secret", "x-hasura-access-key"})
-
-
-class Context(NamedTuple):
-    """Where a call is carried out, for whom.
-
-    Attributes:
-        source: what this database is called.
-        headers: of the request.
-    """
-
-    backend: Backend
-    source: str
-    headers: Mapping[str, str]
-
-
-class Arguments(BaseModel):
-    """Arguments of a call. Keys that it does not know are ignored, as Hasura does.
-
-    Attributes:
-        changes: it changes something, if only an event.
-        may_lack: there may be none.
-    """
-
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-    changes: ClassVar[bool] = False
-    may_lack: ClassVar[bool] = False
-
-    source: str | None = None
-
-    _path: str = PrivateAttr(default="$.args")
-    _edit: Edit | None = PrivateAttr(default=None)
-
-    @classmethod
-    def parse(cls, context: Context, given: object, path: str, version: object) -> Self:
-        """Read them.
-
-        Raises:
-            ApiError: with everything that is wrong.
-        """
-        found = cls._validated(given, path)
-        found._path = path  # noqa: SLF001 - pydantic's way to keep what is no argument
-        _check_source(context, found.source, path)
-        found.prepare(context, given, version)
-        return found
-
-    @classmethod
-    def _validated(cls, given: object, path: str) -> Self:
-        if given is None and cls.may_lack:
-            given = {}
-        if not isinstance(given, dict):
-            raise bad_request("parse-failed", "args is an object", path)
-        kept = {k: v for k, v in given.items() if v is not None or k in _PASSED_ON}
-        try:
-            return cls.model_validate(kept)
-        except ValidationError as invalid:
-            raise problems_error("parse-failed", list(_problems(invalid, path))) from None
-
-    @property
-    def edit(self) -> Edit | None:
-        """What it does to the triggers; None: it leaves them alone."""
-        return self._edit
-
-    def prepare(self, context: Context, given: object, version: object) -> None:
-        """Read further what the model cannot say."""
-
-    def run(self, context: Context) -> object:
-        """The answer; an edit has been made before."""
-        del context
-        return SUCCESS
 
 
 class CreateEventTrigger(Arguments):
@@ -304,28 +228,14 @@ class TestWebhookTransform(Arguments):
     webhook_url: str | dict[str, str]
     body: Any
     request_transform: dict[str, Any]
-    request_headers: list[list[str]] = []
-    env: dict[str, str] = {}
+    request_headers: list[list[str]] = []  # noqa: RUF012 - pydantic copies it
+    env: dict[str, str] = {}  # noqa: RUF012 - as above
     session_variables: dict[str, str] | None = None
 
     def run(self, context: Context) -> object:
         """What would be sent."""
         del context
         return webhook_transform.preview(self, self._path)
-
-
-class CleanUp(Arguments):
-    """The calls about clean-ups of logs."""
-
-    def prepare(self, context: Context, given: object, version: object) -> None:
-        """Refuse.
-
-        Raises:
-            ApiError: always.
-        """
-        del context, given, version
-        text = "clean-ups are not supported here: the logs have a retention of their own"
-        raise bad_request("not-supported", text, self._path)
 
 
 CALLS: dict[str, type[Arguments]] = {
@@ -339,30 +249,8 @@ CALLS: dict[str, type[Arguments]] = {
     "export_metadata": ExportMetadata,
     "replace_metadata": ReplaceMetadata,
     "test_webhook_transform": TestWebhookTransform,
-    "cleanup_event_trigger_logs": CleanUp,
-    "resume_event_trigger_cleanups": CleanUp,
-    "pause_event_trigger_cleanups": CleanUp,
+    **cleanup_calls.CALLS,
 }
-CALLS |= {f"pg_{name}": kind for name, kind in CALLS.items() if kind is CleanUp}
-
-
-def _check_source(context: Context, source: str | None, path: str) -> None:
-    if source is not None and source != context.source:
-        text = f'source with name "{source}" does not exist'
-        raise bad_request("not-exists", text, f"{path}.source")
-
-
-def _problems(invalid: ValidationError, path: str) -> list[tuple[str, str]]:
-    found = []
-    for error in invalid.errors(include_url=False):
-        steps = "".join(
-            f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"]
-        )
-        if error["type"] == "missing":
-            found.append((path, f"the key '{error['loc'][-1]}' was not present"))
-        else:
-            found.append((path + steps, f"{steps[1:]}: {error['msg']}"))
-    return found
 
 
 def _event_id(text: str, path: str) -> str:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import orjson
+from starlette.datastructures import Headers
 
 from cdc_triggers.console.answers import Answer
 from cdc_triggers.console.resource import not_allowed, respond
@@ -20,7 +21,26 @@ Readiness = Callable[[], str | None]
 Facts = Callable[[], Mapping[str, int]]
 """What else `/readyz` says when it is asked; under the same rule."""
 
+Metrics = Callable[[str], tuple[str, bytes]]
+"""Content type and text for an Accept header; under the same rule."""
+
 _METHODS = ("GET", "HEAD")
+
+
+class Exposed:
+    """An ASGI application that answers with the metrics."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer."""
+        del receive
+        if scope["method"] not in _METHODS:
+            await respond(send, not_allowed(dict.fromkeys(_METHODS)).answer())
+            return
+        kind, text = self._metrics(Headers(scope=scope).get("accept", ""))
+        await respond(send, Answer(HTTPStatus.OK, text, kind))
 
 
 class Probe:

@@ -90,7 +90,7 @@ class Resource:
                 scope.get("path_params", {}),
                 tuple(Request(scope).query_params.multi_items()),
                 headers,
-                await _body(Request(scope, receive), headers),
+                await read_body(Request(scope, receive), headers),
             )
             changed, answer = await method(self._desk, incoming)
         except ApiError as error:
@@ -116,7 +116,7 @@ class Resource:
     def _failed(self, scope: Scope, error: Exception) -> None:
         place = getattr(scope.get("route"), "path", scope["path"])
         call = f"{scope['method']} {place}"
-        text = error.message if isinstance(error, ApiError) else _place_of(error)
+        text = error.message if isinstance(error, ApiError) else place_of(error)
         self._desk.telemetry.fact("error", "api.failed", call=call, error=text)
 
 
@@ -135,7 +135,7 @@ async def respond(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": answer.content})
 
 
-async def _body(request: Request, headers: Headers) -> bytes:
+async def read_body(request: Request, headers: Mapping[str, str]) -> bytes:
     """The whole body.
 
     Raises:
@@ -164,7 +164,7 @@ def _too_large() -> ApiError:
     return error
 
 
-def _place_of(error: BaseException) -> str:
+def place_of(error: BaseException) -> str:
     """Kind and place of an error that nobody foresaw: its text may hold values."""
     trace = error.__traceback__
     place = ""

@@ -9,9 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from cdc_triggers.app import document
 from cdc_triggers.app.admin import parse_since
-from cdc_triggers.console import edits, json_body, trigger_value
+from cdc_triggers.console import cleanup_rest, edits, json_body, trigger_value
 from cdc_triggers.console.answers import Answer, ApiError, bad_request, json_answer, not_found
 from cdc_triggers.console.operation import Operation, Parameter
+from cdc_triggers.console.parameters import (
+    BEFORE,
+    DRY_RUN,
+    EVENT,
+    NAME,
+    OF_TRIGGER,
+    PAGE,
+    SINCE,
+)
 from cdc_triggers.core.plan import Change
 from cdc_triggers.core.views import EventFilter
 from cdc_triggers.errors import UsageError
@@ -23,41 +32,10 @@ if TYPE_CHECKING:
     from cdc_triggers.console.operation import Asked
     from cdc_triggers.core.views import EventLine
 
-LIMIT = 500
 _WIDEST = 10_000
 """Lines of a single event that a page may grow to."""
 
-_UUID = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$"
-_NAME = "^[A-Za-z]+[A-Za-z0-9_-]{0,41}$"
-_SINCE = "^([0-9]{1,9}[smhdw]|[0-9]{4}-[0-9]{2}-[0-9]{2}.*)$"
 _OWED = ("parked", "dead", "archived")
-
-_TRIGGER_SCHEMA = {"type": "string", "pattern": _NAME, "maxLength": 42}
-NAME = Parameter("name", "name of an applied trigger", _TRIGGER_SCHEMA)
-EVENT = Parameter(
-    "id", "id of an event, a UUID", {"type": "string", "format": "uuid", "pattern": _UUID}
-)
-OF_TRIGGER = Parameter("trigger", "only for this trigger", _TRIGGER_SCHEMA)
-SINCE = Parameter(
-    "since",
-    "an age (90s, 30m, 1h, 2d) or a time in ISO 8601",
-    {"type": "string", "pattern": _SINCE, "examples": ["1h", "2026-11-24T14:22:00Z"]},
-)
-PAGE = Parameter(
-    "limit",
-    "lines at most; an event's lines are never torn apart",
-    {"type": "integer", "minimum": 1, "maximum": LIMIT, "default": 50},
-    default=50,
-)
-BEFORE = Parameter(
-    "before", "`next` of the page before", {"type": "string", "format": "uuid", "pattern": _UUID}
-)
-DRY_RUN = Parameter(
-    "dry_run",
-    "only count what would be sent again",
-    {"type": "boolean", "default": False},
-    default=False,
-)
 
 
 def _status_of(*states: str) -> Parameter:
@@ -312,6 +290,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "DeliveryList",
         query=_OWED_FILTER,
     ),
+    *cleanup_rest.OPERATIONS,
 )
 
 

@@ -6,8 +6,8 @@ import types
 from datetime import datetime
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from cdc_triggers.app import trigger_file
 from cdc_triggers.core import views
+from cdc_triggers.core.cleanup import CleanupLine
 from cdc_triggers.core.plan import Change
 from cdc_triggers.core.spec import Definition, Trigger
 
@@ -33,7 +33,9 @@ _VIEWS: dict[str, tuple[type, dict[str, Schema]]] = {
     "SlotStatus": (views.SlotStatus, {}),
     "StreamStatus": (views.StreamStatus, {}),
     "TriggerStatus": (views.TriggerStatus, {}),
+    "RetentionStatus": (views.RetentionStatus, {}),
     "Status": (views.Status, {}),
+    "CleanupLine": (CleanupLine, {}),
 }
 
 
@@ -60,6 +62,7 @@ def _composed() -> dict[str, Schema]:
         "TriggerList": _object({"triggers": _list("Trigger")}),
         "EventList": _object({"events": _list("EventLine"), "next": following}),
         "DeliveryList": _object({"deliveries": _list("EventLine"), "next": following}),
+        "CleanupList": _object({"cleanups": _list("CleanupLine")}),
         "EventDetail": _object(
             {
                 "event": _ref("Event"),
@@ -89,6 +92,14 @@ def _changes() -> dict[str, Schema]:
         "TriggerRemoval": _object({"name": {"type": "string"}, "change": {"enum": ["removed"]}}),
         "Pause": _object({"paused": {"type": "boolean"}, "changed": {"type": "boolean"}}),
         "EventId": _object({"id": {"type": "string", "format": "uuid"}}),
+        "Cleanup": _object(
+            {
+                "trigger": {"type": "string"},
+                "deleted_events": count,
+                "deleted_attempts": count,
+                "dry_run": {"type": "boolean"},
+            }
+        ),
         "Redelivery": _object(
             {"redelivered": count, "already_parked": count, "dry_run": {"type": "boolean"}}
         ),
@@ -101,8 +112,6 @@ def _spec() -> dict[str, Schema]:
     found: dict[str, Schema] = whole.pop("$defs")
     flat = found["Definition"]["properties"]
     properties = {**whole["properties"], **flat}
-    for key in trigger_file.UNSUPPORTED:
-        properties.pop(key, None)
     found["Table"] = {"anyOf": [{"type": "string", "minLength": 1}, found["Table"]]}
     found["TriggerSpec"] = {
         **whole,

@@ -1,4 +1,4 @@
-"""The HTTP port of a stream: uvicorn on the stream's own loop."""
+"""The HTTP port: console, API and probes by uvicorn, beside a stream on its loop, or alone."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import uvicorn
 from cdc_triggers.console.application import build
 from cdc_triggers.console.auth import Access
 from cdc_triggers.console.calls import Lane
+from cdc_triggers.console.pages.console import Console
 from cdc_triggers.console.protocol import HEAD_LIMIT, BoundedProtocol, Limits
 from cdc_triggers.console.resource import Desk
 from cdc_triggers.errors import CdcTriggersError, UsageError
@@ -48,7 +49,7 @@ class Setup(NamedTuple):
     source: str
 
 
-def parse_address(text: str) -> Address:
+def parse_address(text: str, option: str = "--http") -> Address:
     """Read HOST:PORT; an empty host is 127.0.0.1.
 
     Raises:
@@ -56,7 +57,8 @@ def parse_address(text: str) -> Address:
     """
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit():
-        raise UsageError(f"--http {text!r} is not HOST:PORT", hint="write --http 127.0.0.1:8080")
+        hint = f"write {option} 127.0.0.1:8080"
+        raise UsageError(f"{option} {text!r} is not HOST:PORT", hint=hint)
     return Address(host.strip("[]") or "127.0.0.1", int(port))
 
 
@@ -83,6 +85,7 @@ class HttpServer:
         self._watched = watched
         self._limits = limits or Limits()
         self._lanes = (Lane("api reading"), Lane("api changing"))
+        self._console = Console(setup.backend, watched)
         self._server: _Server | None = None
         self._running: asyncio.Task[None] | None = None
         self.port = setup.address.port
@@ -112,11 +115,12 @@ class HttpServer:
             self._setup.source,
             *self._lanes,
         )
+        pages = self._console.routes(access)
         logging.getLogger("uvicorn").addHandler(logging.NullHandler())
         logging.getLogger("uvicorn").propagate = False
         protocol = type("Protocol", (BoundedProtocol,), {"limits": self._limits})
         return uvicorn.Config(
-            build(desk, self._watched.readiness, self._watched.facts),
+            build(desk, self._watched.readiness, self._watched.facts, self._watched.metrics, pages),
             http=protocol,
             ws="none",
             loop="none",
@@ -149,6 +153,7 @@ class HttpServer:
         await asyncio.gather(self._running, return_exceptions=True)
         for lane in self._lanes:
             lane.close()
+        self._console.close()
 
 
 async def _listen(address: Address) -> list[socket.socket]:
@@ -176,7 +181,7 @@ async def _listen(address: Address) -> list[socket.socket]:
         raise CdcTriggersError(
             f"cannot listen on {address.host} port {address.port}: "
             f"{getattr(error, 'strerror', None) or error}",
-            hint="choose another address: --http HOST:PORT",
+            hint="choose another address: HOST:PORT",
         ) from error
     return found
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from cdc_triggers.app import spec_problems, trigger_file
-from cdc_triggers.app.trigger_file import UNSUPPORTED, LoadedTriggers
+from cdc_triggers.app.trigger_file import LoadedTriggers
 from cdc_triggers.console.answers import bad_request, problems_error
 from cdc_triggers.core.spec import Definition, Trigger
 
@@ -38,9 +38,6 @@ def read(given: object, path: str, environment: Mapping[str, str]) -> Trigger:
     if not isinstance(given, dict):
         raise bad_request("parse-failed", "a trigger is an object", path)
     value = _without_nulls(given)
-    for key in UNSUPPORTED:
-        if key in value:
-            raise bad_request("not-supported", f"{key} is not supported", f"{path}.{key}")
     flat = "definition" not in value
     spec = {**value, "definition": _take(value, _IN_DEFINITION)} if flat else value
     for key in _IN_DEFINITION if flat else ():

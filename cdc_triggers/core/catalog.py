@@ -6,9 +6,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
+from cdc_triggers.core.columns import NOTHING
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from cdc_triggers.core.columns import Holds
     from cdc_triggers.core.spec import Trigger
 
 
@@ -62,6 +65,8 @@ class Details(NamedTuple):
         own_row_triggers: its own AFTER row triggers may write to it in the middle of a statement.
         owned: this role may drop its triggers.
         may_trigger: this role may create triggers on it and on its partitions.
+        types: by column, which of `core.cel.functions.Type` its values are in a condition.
+        holds: what they hold.
     """
 
     columns: Mapping[str, int]
@@ -72,6 +77,8 @@ class Details(NamedTuple):
     own_row_triggers: bool
     owned: bool
     may_trigger: bool
+    types: Mapping[str, str] = MappingProxyType({})
+    holds: Holds[int] = NOTHING
 
 
 class Captured(NamedTuple):

@@ -32,7 +32,8 @@ class Delivery:
         txn: the transaction that waits for it; None once it needs nothing from the stream.
         row, row_id: whether it is parked durably, and as which row.
         tries: attempts made.
-        started: monotonic seconds when it was queued, and then when the running attempt began.
+        queued: monotonic seconds when it came here.
+        started: the same, and then when the running attempt began.
         finished: an attempt that ended while the row was being written, and what follows from it.
     """
 
@@ -41,6 +42,7 @@ class Delivery:
         "finished",
         "key",
         "old_key",
+        "queued",
         "revision",
         "row",
         "row_id",
@@ -72,7 +74,7 @@ class Delivery:
         self.row_id = 0
         self.tries = 0
         self.size = event.size + len(self.key or "") + len(self.old_key or "")
-        self.started = now
+        self.queued = self.started = now
         self.finished: tuple[Decision, AttemptRow] | None = None
 
     @property
@@ -81,6 +83,10 @@ class Delivery:
         if self.key is None:
             return ()
         return (self.key,) if self.old_key is None else (self.key, self.old_key)
+
+    def forget_images(self) -> None:
+        """Its body was made and it has a row: old and new are not needed again."""
+        self.event = self.event._replace(old=None, new=None)
 
     @property
     def place(self) -> tuple[int, int]:

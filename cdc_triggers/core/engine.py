@@ -14,7 +14,7 @@ from cdc_triggers.core.delivery import Delivery, Row
 from cdc_triggers.core.event import event_of
 from cdc_triggers.core.ledger import Ledger, TxnId
 from cdc_triggers.core.lsn import ZERO, Lsn
-from cdc_triggers.core.matching import Match, Matcher, operation_of
+from cdc_triggers.core.matching import Match, Matcher
 from cdc_triggers.core.memory import Memory
 from cdc_triggers.core.messages import Begin, Commit, LogRow, Other, Signal
 from cdc_triggers.core.parking import Parking
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cdc_triggers.core.attempt_log import Times
     from cdc_triggers.core.delivery import Keys
     from cdc_triggers.core.event import Event
+    from cdc_triggers.core.memory import Share
     from cdc_triggers.core.messages import Message
     from cdc_triggers.core.outbox import Outbox
     from cdc_triggers.core.records import (
@@ -56,21 +57,19 @@ class Engine:
 
     def __init__(self, start: StartState, triggers: Iterable[TriggerRow], now: float) -> None:
         self.ledger = Ledger(start.confirmed)
-        self.reload_wanted = False
+        self.reload_wanted = self._claim_all = False
         self.xid: int | None = None
         self.delivered = 0
-        self._claim_all = False
         self._held: set[int] = set()
         self._memory = Memory()
         self._parking = Parking(self._memory)
         self._done, self._done_left = start.done, len(start.done)
-        self._roster = Roster(self._memory)
+        self.roster = self._roster = Roster(self._memory)
         self._attempts = AttemptLog()
         self._matcher = Matcher(())
         self._txn: TxnId | None = None
         self._commit_lsn = ZERO
-        self._position = 0
-        self._token = 0
+        self._position = self._token = 0
         self.set_triggers(triggers, now)
         for trigger_id, keys in start.parked_keys.items():
             if (state := self._roster.active.get(trigger_id)) is not None:
@@ -83,7 +82,8 @@ class Engine:
     @property
     def can_receive(self) -> bool:
         """False while specs are being reloaded, a queue is full, or the store is behind."""
-        return not (self.reload_wanted or self._roster.any_full or self._parking.behind)
+        roster, parking, memory = self._roster, self._parking, self._memory
+        return not (self.reload_wanted or roster.any_full or parking.behind or memory.must_wait)
 
     def receive(self, message: Message, now: float) -> bool:
         """Take the next message of the stream. Call it only while `can_receive`.
@@ -155,14 +155,12 @@ class Engine:
 
     def body(self, delivery: Delivery) -> bytes:
         """What is sent for it: by the revision that was in force for the event."""
-        operation = operation_of(delivery.revision, delivery.event.op)
-        columns = "*" if operation is None else operation.payload
         return payload.body(
             delivery.event,
             self._roster.of(delivery).row.name,
             delivery.tries,
             self.spec(delivery).retry_conf.num_retries,
-            self._matcher.payload_names(delivery.event, delivery.revision, columns),
+            self._matcher.shape(delivery.event, delivery.revision),
         )
 
     def finished(self, delivery: Delivery, outcome: Outcome, times: Times) -> str:
@@ -220,6 +218,7 @@ class Engine:
         self.ledger.record(outbox.settled_lsn)
         for delivery, row in zip(outbox.parked, outbox.parks, strict=True):
             delivery.row = Row.PRESENT
+            self._roster.wrote(delivery)
             delivery.row_id = result.row_ids.get(delivery.token, 0)
             if delivery.row_id:
                 self._held.add(delivery.row_id)
@@ -248,9 +247,9 @@ class Engine:
         """Triggers whose parked deliveries should be fetched, each with how many; marks them."""
         return self._roster.claims_due(now)
 
-    def claim_bytes(self, trigger_id: int) -> int:
-        """How many bytes the claim that is due for this trigger may bring, and one row more."""
-        return self._roster.claim_bytes(trigger_id)
+    def claim_share(self, trigger_id: int) -> Share:
+        """How much the claim that is due for this trigger may bring."""
+        return self._roster.claim_share(trigger_id)
 
     def claimed(
         self, trigger_id: int, rows: Sequence[Claimed], next_due_s: float | None, now: float
@@ -267,10 +266,8 @@ class Engine:
                 # nobody of its chains may pass it
                 returning |= chains
                 continue
-            revision = next(
-                (r for r in state.row.revisions if r.number == row.revision),
-                state.row.revisions[0],
-            )
+            revisions = state.row.revisions
+            revision = next((r for r in revisions if r.number == row.revision), revisions[0])
             delivery = self._new(trigger_id, revision, row.event, (row.key, row.old_key), now)
             delivery.row, delivery.row_id, delivery.tries = Row.PRESENT, row.row_id, row.tries
             if state.row.paused or chains & returning:
@@ -338,11 +335,13 @@ class Engine:
         delivery.txn = self._txn
         self.ledger.open(self._txn)
         state.active_at = now
+        if match.error is not None:  # for a person to decide; it holds nobody back
+            self._parking.dead(state, delivery, match.error)
+            return
         if state.crowded and not state.spilling:
             self._spill(state, now)
         if state.spilling:
-            reason = "paused" if state.row.paused else "overflow"
-            self._parking.set_aside(state, [delivery], reason)
+            self._parking.set_aside(state, [delivery], "paused" if state.row.paused else "overflow")
         elif state.is_blocked(delivery):
             if delivery.old_key is not None and state.lanes.unwritten(delivery):
                 self._unqueue(state, "behind", now)

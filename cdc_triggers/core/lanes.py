@@ -46,6 +46,11 @@ class Lanes:
         return len(self._ready) + len(self._waiting)
 
     @property
+    def count(self) -> int:
+        """Keys with deliveries here."""
+        return len(self._lanes)
+
+    @property
     def head(self) -> Delivery:
         """What `take` would give; only if it `can_take`."""
         return next(iter(self._ready.values()))
@@ -67,7 +72,8 @@ class Lanes:
     def offer(self, delivery: Delivery) -> None:
         """Queue a delivery behind the earlier ones of its keys."""
         self.size += delivery.size
-        self._queue(delivery.size)
+        self.queued_size += delivery.size
+        self._memory.queue(delivery.size)
         heads = True
         for key in delivery.keys:
             lane = self._lanes.get(key)
@@ -86,7 +92,7 @@ class Lanes:
         delivery = self._ready.pop(token)
         self.in_flight[token] = delivery
         self.queued_size -= delivery.size
-        self.flying += self._memory.take_off(delivery.size)
+        self.flying += self._memory.take_off(delivery.size, has_row=delivery.row is not Row.ABSENT)
         return delivery
 
     def release(self, delivery: Delivery) -> None:
@@ -141,11 +147,8 @@ class Lanes:
                 del self._lanes[key]
         for delivery in gone:
             self.size -= delivery.size
-            self._queue(-delivery.size)
+            self.queued_size -= delivery.size
+            self._memory.unqueue(delivery.size)
             if self._ready.pop(delivery.token, None) is None:
                 del self._waiting[delivery.token]
         return gone
-
-    def _queue(self, size: int) -> None:
-        self.queued_size += size
-        self._memory.queued += size

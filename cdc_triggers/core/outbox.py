@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from cdc_triggers.core.lsn import ZERO
-from cdc_triggers.core.memory import MIB
+from cdc_triggers.core.memory import MIB, is_large
 
 if TYPE_CHECKING:
     from cdc_triggers.core.delivery import Delivery
@@ -22,6 +22,11 @@ ANSWERS_BYTES = 8 * MIB
 JSON."""
 
 URGENT_BYTES = 4 * MIB
+
+SLOW_BYTES_S = 1 * MIB
+"""What a slow server writes in a second."""
+
+LONGEST_S = 60.0
 
 
 class Outbox:
@@ -45,10 +50,16 @@ class Outbox:
         self.settles: dict[TxnId, int] = {}
         self.settled_lsn = ZERO
         self.size = 0
+        self._large = 0
         self._answers = 0
 
     def __len__(self) -> int:
         return len(self.attempts) + len(self.parks) + len(self.resolutions)
+
+    @property
+    def long_s(self) -> float:
+        """Seconds that writing it may take beyond what is usual, if the server is slow."""
+        return min(self.size / SLOW_BYTES_S, LONGEST_S) if self.size > URGENT_BYTES else 0.0
 
     @property
     def urgent(self) -> bool:
@@ -69,6 +80,9 @@ class Outbox:
         self.parks.append(row)
         self.parked.append(delivery)
         self._hold(ROW_BYTES + delivery.size)
+        if is_large(delivery.size):
+            self._large += 1
+            self._memory.large_unwritten += 1
 
     def resolve(self, delivery: Delivery, resolution: Resolution) -> None:
         """Say what became of a delivery that has a row."""
@@ -85,6 +99,7 @@ class Outbox:
     def written(self) -> None:
         """It is durable, and about to be forgotten."""
         self._memory.unwritten -= self.size
+        self._memory.large_unwritten -= self._large
 
     def _hold(self, size: int) -> None:
         self.size += size

@@ -6,29 +6,29 @@ writer's session set is untrusted text: whatever it holds, there is a valid body
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import orjson
 
-from cdc_triggers.core import rowjson
+from cdc_triggers.core.shape import WHOLE
+from cdc_triggers.core.trace import context_of, json_object, traceparent
 
 if TYPE_CHECKING:
     from cdc_triggers.core.event import Event
-    from cdc_triggers.core.spec import Columns
+    from cdc_triggers.core.shape import Shape
 
 SESSION_PREFIX = "x-hasura-"
+
+OWN_SESSION = "cdc_triggers"
+"""Capture wraps the setting `cdc_triggers.session` in an object with this one name."""
 
 CACHED_LENGTH = 1024
 """Sessions up to this many bytes are encoded once: a user's writes all carry the same."""
 
-_TRACE_ID = re.compile(r"[0-9a-f]{32}")
-_SPAN_ID = re.compile(r"[0-9a-f]{16}")
-
 
 def body(
-    event: Event, trigger_name: str, current_retry: int, max_retries: int, payload: Columns
+    event: Event, trigger_name: str, current_retry: int, max_retries: int, shape: Shape = WHOLE
 ) -> bytes:
     """Build the JSON body of one attempt.
 
@@ -37,12 +37,11 @@ def body(
         trigger_name: the trigger it is delivered for.
         current_retry: 0 for the first attempt.
         max_retries: the trigger's num_retries.
-        payload: the columns that old and new are narrowed to; `*` leaves them as they are.
+        shape: in which form old and new are sent.
     """
     old, new = event.old, event.new
-    if payload != "*":
-        old = None if old is None else rowjson.pick(old, payload)
-        new = None if new is None else rowjson.pick(new, payload)
+    if shape is not WHOLE:
+        old, new = shape.image(old), shape.image(new)
     # in one go: a row may be large, and each copy of it that is alive counts
     return (
         b'{"id":"%b","created_at":"%b",%b"current_retry":%d,"max_retries":%d},'
@@ -73,7 +72,9 @@ def _names(schema: str, table: str, trigger: str) -> bytes:
 
 
 def session_variables(session: bytes | None) -> bytes:
-    """Encode the `x-hasura-` keys of the writer's session, in lower case, with text values.
+    """Encode what the writer's session says of itself: names in lower case, values as text.
+
+    Of `hasura.user` the keys that begin with `x-hasura-` count, of `cdc_triggers.session` all.
 
     Returns:
         A JSON object, or `null` if the setting is absent, empty or not a JSON object. A value
@@ -85,14 +86,20 @@ def session_variables(session: bytes | None) -> bytes:
 
 
 def _session(session: bytes) -> bytes:
-    parsed = _object(session)
+    parsed = json_object(session)
     if parsed is None:
         return b"null"
+    prefix = SESSION_PREFIX
+    if OWN_SESSION in parsed:
+        own = parsed[OWN_SESSION]
+        parsed, prefix = own if isinstance(own, dict) else None, ""
+        if parsed is None:
+            return b"null"
     try:
         kept = {
             lower: value if isinstance(value, str) else orjson.dumps(value).decode()
             for name, value in parsed.items()
-            if (lower := name.lower()).startswith(SESSION_PREFIX)
+            if (lower := name.lower()).startswith(prefix)
         }
     except orjson.JSONEncodeError:  # nested deeper than the encoder goes (the decoder goes deeper)
         return b"null"
@@ -103,28 +110,22 @@ _cached_session = lru_cache(maxsize=1024)(_session)
 
 
 def trace_context(trace: bytes | None) -> bytes:
-    """Pass the writer's trace context on if it is a JSON object; else `null`."""
-    return trace if trace and _object(trace) is not None else b"null"
+    """The writer's trace context: a JSON object as it is, a W3C `traceparent` as one; else `null`.
+
+    An object is passed on with whatever it holds, a `traceparent` only if it is valid.
+    """
+    if not trace:
+        return b"null"
+    if json_object(trace) is not None:
+        return trace
+    parent = traceparent(trace)
+    return b"null" if parent is None else orjson.dumps(parent)
 
 
 def trace_headers(event: Event) -> tuple[tuple[str, str], ...]:
-    """W3C `traceparent` made of the writer's trace context; nothing if absent or malformed."""
-    parsed = _object(event.trace) if event.trace else None
-    if parsed is None:
+    """W3C headers made of the writer's trace context; nothing if absent or malformed."""
+    context = context_of(event.trace)
+    if context is None:
         return ()
-    trace_id = str(parsed.get("trace_id")).lower()
-    span_id = str(parsed.get("span_id")).lower()
-    if not (_TRACE_ID.fullmatch(trace_id) and _SPAN_ID.fullmatch(span_id)):
-        return ()
-    if not (trace_id.strip("0") and span_id.strip("0")):
-        return ()  # W3C: all zeros mean that there is no trace
-    sampled = str(parsed.get("sampling_state")) in {"1", "d"}
-    return (("traceparent", f"00-{trace_id}-{span_id}-{'01' if sampled else '00'}"),)
-
-
-def _object(text: bytes) -> dict[str, object] | None:
-    try:
-        parsed = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return None
-    return parsed if isinstance(parsed, dict) else None
+    parent = ("traceparent", context.traceparent)
+    return (parent, ("tracestate", context.state)) if context.state else (parent,)

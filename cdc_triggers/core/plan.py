@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from cdc_triggers.core.catalog import Applied, Captured, Catalog, Details, Relation
+    from cdc_triggers.core.cleanup import Retention
     from cdc_triggers.core.hasura_capture import Beside
     from cdc_triggers.core.spec import Trigger
 
@@ -99,6 +100,7 @@ class Plan(NamedTuple):
         statements: for the reader's eyes; written by the adapter.
         replace_hasura: Hasura's capture for triggers of the same names shall be off.
         silenced: what of it is on, and is turned off before anything else.
+        retention: that is wanted; None: it stays as it is.
     """
 
     triggers: tuple[Trigger, ...]
@@ -110,6 +112,7 @@ class Plan(NamedTuple):
     statements: tuple[Statement, ...] = ()
     replace_hasura: bool = False
     silenced: tuple[Beside, ...] = ()
+    retention: Retention | None = None
 
     @property
     def empty(self) -> bool:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from cdc_triggers.core.columns import NOTHING
+
 if TYPE_CHECKING:
+    from cdc_triggers.core.columns import Holds
     from cdc_triggers.core.done import Done
     from cdc_triggers.core.event import Event
     from cdc_triggers.core.lsn import Lsn
@@ -33,6 +36,7 @@ class TriggerRow(NamedTuple):
         revisions: newest first, at least one.
         ordering_attnums: attribute numbers of the ordering key; empty for none and total.
         columns: the table's columns now, attribute number and name, in table order.
+        holds: what they hold.
     """
 
     id: int
@@ -42,6 +46,7 @@ class TriggerRow(NamedTuple):
     ordering_attnums: tuple[int, ...]
     columns: tuple[tuple[int, str], ...]
     revisions: tuple[Revision, ...]
+    holds: Holds[int] = NOTHING
 
 
 class AttemptRow(NamedTuple):

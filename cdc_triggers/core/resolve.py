@@ -7,6 +7,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
 from cdc_triggers.core.catalog import Kind
+from cdc_triggers.core.cel.functions import Type
+from cdc_triggers.core.condition import compiled
 from cdc_triggers.core.spec import Ordering
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class Resolver:
         self._check_rights(spec, relation, details)
         attnums = self._columns(spec, relation, details)
         ordering = self._ordering(spec, relation, details, attnums)
+        self._check_condition(spec, details, attnums)
         self._note(spec, relation, details)
         if len(self.problems) > before:
             return None
@@ -117,6 +120,15 @@ class Resolver:
                     spec.name, f"{place}: {relation} has no column {name}: did you mean {meant}?"
                 )
         return found
+
+    def _check_condition(self, spec: Trigger, details: Details, attnums: Mapping[str, int]) -> None:
+        """Types can only be checked where they are known."""
+        if spec.condition is None:
+            return
+        type_of = {number: details.types.get(name) for name, number in details.columns.items()}
+        columns = {name: Type(type_of.get(attnums[name]) or Type.DYN) for name in attnums}
+        for problem in compiled(spec.condition).problems(columns):
+            self._problem(spec.name, f"condition: {problem}")
 
     def _ordering(
         self, spec: Trigger, relation: Relation, details: Details, attnums: Mapping[str, int]
@@ -173,3 +185,5 @@ def named_columns(spec: Trigger) -> Iterable[tuple[str, str]]:
             if columns != "*":
                 yield from ((f"{operation}.{part}", name) for name in columns)
     yield from (("ordering_key", name) for name in spec.ordering_key)
+    if spec.condition is not None:
+        yield from (("condition", name) for name in compiled(spec.condition).column_names)

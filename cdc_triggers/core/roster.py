@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cdc_triggers.core.memory import is_large
+from cdc_triggers.core.memory import ANY_BYTES, is_large
 from cdc_triggers.core.trigger_state import TriggerState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from cdc_triggers.core.delivery import Delivery
-    from cdc_triggers.core.memory import Memory
+    from cdc_triggers.core.memory import Memory, Share
     from cdc_triggers.core.records import TriggerRow
 
 ACTIVE_S = 10.0
@@ -40,7 +40,7 @@ class Roster:
         # they have attempts in flight: the end of one is their next chance, or the next tick
         self._refused: dict[int, TriggerState] = {}
         self._full: dict[int, TriggerState] = {}
-        self._claims: dict[int, int] = {}
+        self._claims: dict[int, Share] = {}
 
     def __iter__(self) -> Iterator[TriggerState]:
         return iter([*self.active.values(), *self.departed.values()])
@@ -90,6 +90,15 @@ class Roster:
                 return delivery
             self._set_back(state, size)
         return None
+
+    def wrote(self, delivery: Delivery) -> None:
+        """It has a row now: a large one that is in flight needs its own no longer."""
+        if not is_large(delivery.size):
+            return
+        state = self.active.get(delivery.trigger_id) or self.departed.get(delivery.trigger_id)
+        if state is not None and delivery.token in state.lanes.in_flight:
+            self._memory.afloat = 0
+            delivery.forget_images()
 
     def retry_refused(self) -> None:
         """Others may have made room."""
@@ -162,22 +171,23 @@ class Roster:
         due = [state for state in self.active.values() if state.wants_claim(now)]
         orders = []
         for state in sorted(due, key=lambda state: state.next_claim_at or 0.0):
-            share = self._memory.begin_claim()
+            share = self._memory.begin_claim(large=state.wants_large)
             if share is None:
                 break
-            self._claims[state.row.id], state.claiming = share, True
-            state.next_claim_at = None
+            self._claims[state.row.id] = share
+            state.begin_claim()
             orders.append((state.row.id, state.claim_limit))
         return orders
 
-    def claim_bytes(self, trigger_id: int) -> int:
+    def claim_share(self, trigger_id: int) -> Share:
         """How much the claim that is under way for this trigger may bring."""
         return self._claims[trigger_id]
 
     def end_claim(self, trigger_id: int) -> TriggerState | None:
         """It brought what it brought; returns the state, None if the trigger was dropped."""
-        self._memory.end_claim(self._claims.pop(trigger_id))
+        share = self._claims.pop(trigger_id)
+        self._memory.end_claim(share)
         state = self.active.get(trigger_id)
         if state is not None:
-            state.claiming = False
+            state.end_claim(large=share.row_bytes == ANY_BYTES)
         return state

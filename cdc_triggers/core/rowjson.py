@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cdc_triggers.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
 # Possessive quantifiers (Python 3.11): no input makes these patterns try twice.
 _ESCAPE = rb'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})'
@@ -67,9 +67,12 @@ def pick(raw: bytes, names: Collection[str]) -> bytes:
     Raises:
         DecodeError: `raw` is not a JSON object.
     """
-    return b"{%b}" % b",".join(
-        b"%b:%b" % (_quoted(name), value) for name, value in fields(raw).items() if name in names
-    )
+    return write((name, value) for name, value in fields(raw).items() if name in names)
+
+
+def write(pairs: Iterable[tuple[str, bytes]]) -> bytes:
+    """Build the object of these names and raw values, in their order."""
+    return b"{%b}" % b",".join(b"%b:%b" % (_quoted(name), value) for name, value in pairs)
 
 
 def key_text(values: Sequence[bytes]) -> str:

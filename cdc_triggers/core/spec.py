@@ -12,8 +12,13 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from cdc_triggers.core.cel.problems import InvalidConditionError
+from cdc_triggers.core.cleanup import CleanupConfig  # noqa: TC001 - pydantic reads it
+from cdc_triggers.core.condition import compiled
 from cdc_triggers.core.model import Model
-from cdc_triggers.core.transform_spec import (  # noqa: TC001 - pydantic reads annotations
+from cdc_triggers.core.transform_spec import (
+    Flaw,
+    FlawsError,
     RequestTransform,
     ResponseTransform,
 )
@@ -136,16 +141,19 @@ class Trigger(Model):
     name: str
     table: Table
     definition: Definition
+    condition: str | None = None
     webhook: str | None = None
     webhook_from_env: str | None = None
     headers: tuple[Header, ...] = ()
     retry_conf: RetryConf = RetryConf()
     trigger_on_replication: bool = False
+    stringify_numeric_types: bool = False
     ordering: Ordering = Ordering.KEY
     ordering_key: tuple[str, ...] = ()
     max_in_flight: Annotated[int, Field(ge=1, le=10_000)] = 64
     request_transform: RequestTransform | None = None
     response_transform: ResponseTransform | None = None
+    cleanup_config: CleanupConfig | None = None
     comment: str | None = None
 
     @field_validator("name")
@@ -164,6 +172,17 @@ class Trigger(Model):
 
     _bare_name = field_validator("webhook_from_env")(_env_name)
 
+    @field_validator("condition")
+    @classmethod
+    def _condition(cls, value: str | None) -> str | None:
+        if value is not None:
+            try:
+                compiled(value)
+            except InvalidConditionError as error:
+                flaws = (Flaw((), str(each), each.place.line) for each in error.problems)
+                raise FlawsError(tuple(flaws)) from error
+        return value
+
     @field_validator("webhook")
     @classmethod
     def _url(cls, value: str | None) -> str | None:
@@ -180,6 +199,14 @@ class Trigger(Model):
             )
         if self.webhook is not None and self.webhook_from_env is not None:
             raise ValueError("has webhook and webhook_from_env: remove one of them")
+        definition = self.definition
+        if self.condition is not None and not (
+            definition.insert or definition.update or definition.delete
+        ):
+            raise ValueError(
+                "condition means nothing to a trigger that is only invoked by hand: "
+                "remove it, or add insert, update or delete"
+            )
         if self.ordering_key and self.ordering is not Ordering.KEY:
             raise ValueError(
                 f"ordering_key means nothing with ordering: {self.ordering}: "

@@ -21,6 +21,12 @@ ROUNDS = 16
 BLOCKED_KEYS = 10_000
 """Parked keys that are remembered; with more, everything goes through the table for a while."""
 
+SMALL_CLAIMS = 16
+"""Claims that bring no large row although small ones are due: the stream waits for large ones."""
+
+LARGE_S = 0.25
+"""How soon it is looked again for a large row, while another one is in memory."""
+
 POLL_S = 30.0
 """A trigger with parked deliveries is looked at this often, whatever was foreseen."""
 
@@ -33,6 +39,7 @@ class TriggerState:
         spilling: True while every event goes to the table and is fed from there, in order.
         next_claim_at: when to look for due deliveries; None: nothing is parked.
         claiming: a claim is under way.
+        wants_large: its next claim should bring a large row too, if that may be.
         rounds: how many times `max_in_flight` a claim may bring. It doubles as long as attempts end
             well: a failure gives back all that was claimed behind it, at two writes a row.
         gone: the trigger was dropped; what is left of it is archived.
@@ -46,7 +53,8 @@ class TriggerState:
         self.blocked = ParkedKeys(memory)
         self.spilling = row.paused
         self.next_claim_at: float | None = None
-        self.claiming = False
+        self.claiming = self.wants_large = False
+        self._small_claims = 0
         self.rounds = 1
         self.gone = False
         self.active_at = float("-inf")
@@ -140,12 +148,26 @@ class TriggerState:
         if self.next_claim_at is None or when < self.next_claim_at:
             self.next_claim_at = when
 
+    def begin_claim(self) -> None:
+        """What is due is being fetched."""
+        self.claiming = True
+        self.next_claim_at = None
+
+    def end_claim(self, *, large: bool) -> None:
+        """It is here. Most claims bring no large row, now and then one should, if any is due."""
+        self.claiming = False
+        self._small_claims = 0 if large else self._small_claims + 1
+        self.wants_large = self._small_claims >= SMALL_CLAIMS
+
     def look_again(self, found: int, next_due_s: float | None, now: float) -> None:
         """A claim found so many rows, or none: then `next_due_s` says when the next is due."""
         if found:
             self.rounds = min(ROUNDS, 2 * self.rounds)
             self.claim_at(now)
         elif next_due_s is not None:
+            if next_due_s <= 0:  # it is large, and perhaps there is already one in memory
+                next_due_s = LARGE_S if self.wants_large else 0.0
+                self.wants_large = True
             self.claim_at(now + min(next_due_s, POLL_S))
         elif self.spilling or self.blocked:
             self.claim_at(now + POLL_S)

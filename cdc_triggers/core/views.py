@@ -199,6 +199,22 @@ class TriggerStatus(NamedTuple):
     last_error: str | None
 
 
+class RetentionStatus(NamedTuple):
+    """How long things are kept, and how much they take now.
+
+    Attributes:
+        log_days: events and attempts, at least; `log_bytes` and `attempt_bytes` with their indexes.
+        dead_days: dead and archived deliveries; None: for ever.
+        delivery_bytes: parked, dead and archived deliveries.
+    """
+
+    log_days: float
+    dead_days: float | None
+    log_bytes: int
+    attempt_bytes: int
+    delivery_bytes: int
+
+
 class Status(NamedTuple):
     """The whole picture.
 
@@ -215,6 +231,7 @@ class Status(NamedTuple):
     parked: int
     dead: int
     oldest_unsettled_age_s: float | None
+    retention: RetentionStatus | None = None
 
 
 class Redelivery(NamedTuple):
@@ -270,3 +287,60 @@ class TakenOver(NamedTuple):
     unordered: int
     unreadable: int
     last: tuple[str, ...] | None
+
+
+class AuditIntent(NamedTuple):
+    """What is about to be done, and by whom. `arguments` is JSON text, without row values."""
+
+    session: str
+    address: str
+    user_agent: str
+    action: str
+    target: str
+    arguments: str
+    command: str
+
+
+class AuditLine(NamedTuple):
+    """Something that was done on the console.
+
+    Attributes:
+        session: a digest of the session's id.
+        arguments: JSON text of an object.
+        command: the command line that does the same.
+        result: begun, done or failed; `detail` says what came of it.
+    """
+
+    id: int
+    at: datetime
+    session: str
+    address: str
+    user_agent: str
+    action: str
+    target: str
+    arguments: str
+    command: str
+    result: str
+    detail: str
+    ended_at: datetime | None
+
+
+class OwedStatus(NamedTuple):
+    """What one trigger owes; amounts above the limit of the question say that there are more."""
+
+    name: str
+    paused: bool
+    parked: int
+    dead: int
+    oldest_at: datetime | None
+    last_error: str | None
+
+
+class RecentAttempt(NamedTuple):
+    """One attempt for a recent event; the latency is from the event to the attempt."""
+
+    event_id: str
+    trigger_name: str
+    attempt: int
+    outcome: str
+    latency_s: float

@@ -42,6 +42,7 @@ class Wal2Json:
             DecodeError: it is not a line of format version 2, or an option named above is off.
         """
         record = _parse(payload)
+        del payload  # it may be large, and so is what is made of the record
         action = record.get("action")
         if action == "I":
             return _row(record)

@@ -33,6 +33,7 @@ def explain(stage: Stage, screen: Screen) -> None:
         program = program.relative_to(Path.cwd())
     psql = stage.server.bin_dir / "psql"
     screen.heading("It keeps running until Ctrl-C, and writes an order every second. Look around:")
+    screen.plain(f"  console       {stage.console}", "bold")
     screen.plain(f"  receiver      {stage.endpoints.url}")
     screen.plain(f"  trigger file  {stage.trigger_file}")
     screen.plain(f"  stream's log  {stage.stream_log}")

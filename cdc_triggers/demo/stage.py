@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import signal
 import subprocess
@@ -50,6 +51,7 @@ class Stage:
         self.endpoints = Endpoints(self.clock, {"/bank": 2, "/carrier": FOREVER})
         self.server: embedded.EmbeddedServer
         self.shop: Shop
+        self.address = ""
         self.stream: subprocess.Popen[bytes] | None = None
         self._ends = contextlib.ExitStack()
         self._ends.callback(shutil.rmtree, self.folder, ignore_errors=True)
@@ -67,11 +69,17 @@ class Stage:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         self._ends.close()
+        _end_children()
 
     @property
     def dsn(self) -> str:
         """Of the shop's database."""
         return self.server.dsn_of(_DATABASE)
+
+    @property
+    def console(self) -> str:
+        """Where a browser sees what the stream does."""
+        return f"http://{self.address}/console"
 
     @property
     def stream_log(self) -> Path:
@@ -147,6 +155,7 @@ class Stage:
         Raises:
             DemoError: it ended, or was not ready in time.
         """
+        self.address = address
         with self.stream_log.open("wb") as log:
             self.stream = subprocess.Popen(  # noqa: S603  (our own program, no shell)
                 [sys.executable, "-m", "cdc_triggers", "stream", "--http", address],
@@ -214,6 +223,15 @@ class Stage:
             "SHOP_URL": self.endpoints.url,
             "SHOP_KEY": "not-a-secret",
         }
+
+
+def _end_children() -> None:
+    """A signal that comes while a program is being started leaves one that nobody knows."""
+    for listed in Path("/proc/self/task").glob("*/children"):
+        for pid in map(int, listed.read_text().split()):
+            with contextlib.suppress(ProcessLookupError, ChildProcessError):
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
 
 
 def free_address() -> str:

@@ -64,6 +64,14 @@ _KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
 )
 
 
+Headers = tuple[tuple[str, str], ...]
+
+TRACE_HEADERS = frozenset(
+    {"traceparent", "tracestate", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled"}
+)
+"""They differ for every request: in a template they would make one of a kind of each."""
+
+
 class PyreqwestSender:
     """Implements `ports.Sender`. Belongs to the event loop that first uses it.
 
@@ -110,11 +118,14 @@ class PyreqwestSender:
         url, headers, body, timeout_s, method = request
         try:
             says_empty = not body and method in LENGTH_EXPECTED
-            template = self._template(method, url, headers, timeout_s, says_empty)
+            same, own = _split(headers)
+            template = self._template(method, url, same, timeout_s, says_empty)
             if isinstance(template, Failure):
                 return template
-            content = RequestBody.from_bytes(body)
-            return await _exchange(StreamRequest.from_request_and_body(template, content))
+            prepared = StreamRequest.from_request_and_body(template, RequestBody.from_bytes(body))
+            for name, value in own:
+                prepared.headers.append(name, value)
+            return await _exchange(prepared)
         except exceptions.RequestTimeoutError:
             return timed_out(timeout_s)
         except (exceptions.PyreqwestError, ValueError) as error:
@@ -144,6 +155,14 @@ def _build(ca_pem: bytes | None, idle_s: float, max_idle_per_host: int) -> Clien
             raise UsageError("no PEM certificate in the CA bundle given") from error
         builder = builder.add_root_certificate_pem(ca_pem)
     return builder.build()
+
+
+def _split(headers: Headers) -> tuple[Headers, Headers]:
+    """Headers that requests have in common, and those at the end that each has for itself."""
+    count = len(headers)
+    while count and headers[count - 1][0] in TRACE_HEADERS:
+        count -= 1
+    return (headers, ()) if count == len(headers) else (headers[:count], headers[count:])
 
 
 def _template(  # noqa: PLR0917 - each is a part of the cache's key

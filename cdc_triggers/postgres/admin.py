@@ -23,6 +23,7 @@ from cdc_triggers.core.views import (
     TriggerView,
 )
 from cdc_triggers.errors import DatabaseError
+from cdc_triggers.postgres import retained
 from cdc_triggers.postgres.connect import translate
 from cdc_triggers.postgres.queries import query
 
@@ -186,6 +187,7 @@ class PostgresAdmin:
             streams = _fetch(cur, StreamStatus, "stream", slot=slot)
             triggers = _fetch(cur, TriggerStatus, "trigger_status", slot=slot)
             archived = int(_scalar(cur, "count_archived"))
+            kept = retained.status(cur)
         stream = streams[0] if streams else None
         ages = [t.oldest_unsettled_age_s for t in triggers]
         ages += [s.oldest_unsettled_age_s for s in streams]
@@ -197,6 +199,7 @@ class PostgresAdmin:
             parked=sum(each.parked for each in triggers),
             dead=sum(each.dead for each in triggers),
             oldest_unsettled_age_s=max((age for age in ages if age is not None), default=None),
+            retention=kept,
         )
 
     def _with_rate(self, slot: SlotStatus) -> SlotStatus:

@@ -98,6 +98,18 @@ class Amender:
         except psycopg2.Error as error:
             raise translate(error) from error
 
+    def preview(self, edit: Callable[[State], Sequence[Trigger]]) -> tuple[State, Plan]:
+        """The current state, and what `amend` would carry out; takes no lock and writes nothing.
+
+        Raises:
+            DatabaseError: PostgreSQL refused or failed.
+        """
+        state = self.current()
+        try:
+            return state, self._installer.plan(edit(state), {})
+        except psycopg2.Error as error:
+            raise translate(error) from error
+
     def _amend(self, edit: Callable[[State], Sequence[Trigger]]) -> Amended:
         wanted = edit(self.current())
         plan = self._installer.plan(wanted, {})

@@ -19,6 +19,7 @@ from psycopg2 import errors, sql
 
 from cdc_triggers.core.plan import NEW_TABLE, Change, Plan, Statement, make_plan, numbered
 from cdc_triggers.errors import DatabaseError, TriggerFileError
+from cdc_triggers.postgres import retention as retaining
 from cdc_triggers.postgres.capture_sql import (
     Rendered,
     checksum,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from psycopg2 import extensions
 
+    from cdc_triggers.core.cleanup import Retention
     from cdc_triggers.core.plan import TablePlan, TriggerChange
     from cdc_triggers.core.spec import Trigger
 
@@ -91,6 +93,7 @@ class Installer:
         sources: Mapping[str, str],
         *,
         replace_hasura: bool = False,
+        retention: Retention | None = None,
     ) -> Plan:
         """What apply would do; writes nothing and takes no lock.
 
@@ -98,6 +101,7 @@ class Installer:
             triggers: all that are wanted.
             sources: `file:line` of each trigger by its name, for the messages.
             replace_hasura: turn off what Hasura captures for triggers of the same names.
+            retention: how long things are kept; None: as it is.
 
         Raises:
             DatabaseError: the schema is of a newer version; the database can not be read.
@@ -107,8 +111,12 @@ class Installer:
             plan = make_plan(triggers, sources, catalog, replace_hasura=replace_hasura)
             if plan.problems:
                 return plan
-            statements = [*self._ground(cursor), *_statements(cursor, plan)]
-            return plan._replace(statements=tuple(statements))
+            statements = [
+                *self._ground(cursor),
+                *retaining.statements(cursor, retention),
+                *_statements(cursor, plan),
+            ]
+            return plan._replace(statements=tuple(statements), retention=retention)
 
     def apply(self, plan: Plan) -> Result:
         """Carry a plan out; if locks are in the way, again, a bounded number of times.
@@ -133,6 +141,15 @@ class Installer:
                 self._undo(fresh=fresh, slot_created=created)
                 raise
         return Result(done, created)
+
+    def reload(self) -> None:
+        """Have a running stream read specs and tables anew: a column may have another type.
+
+        Raises:
+            DatabaseError: PostgreSQL refused or failed.
+        """
+        with self._transaction() as cursor:
+            cursor.execute(query("apply_reload"))
 
     def uninstall(self) -> None:
         """Remove capture, publication, slot and schema: the database is as it was before.
@@ -197,6 +214,7 @@ class Installer:
             )
             if current.problems:
                 raise TriggerFileError(list(current.problems))
+            retaining.write(cursor, plan.retention)
             if not (current.changes or current.tables or current.silenced):
                 return current
             # first: when its lock is there nobody is writing, so that each change is in one log

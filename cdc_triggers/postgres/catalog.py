@@ -15,8 +15,10 @@ from cdc_triggers.core.catalog import (
     Kind,
     Relation,
 )
+from cdc_triggers.core.columns import TableColumns
 from cdc_triggers.core.resolve import find_relation
 from cdc_triggers.core.spec import Trigger
+from cdc_triggers.postgres.columns import table_columns
 from cdc_triggers.postgres.queries import query
 
 if TYPE_CHECKING:
@@ -96,11 +98,16 @@ def _hasura(cursor: extensions.cursor) -> dict[int, tuple[str, ...]]:
 
 
 def _details(cursor: extensions.cursor, oids: set[int]) -> Mapping[int, Details]:
-    rows = _rows(cursor, "catalog_details", {"oids": sorted(oids)})
-    return {
-        oid: Details(dict(zip(names, numbers, strict=True)), tuple(virtual), tuple(key), *flags)
-        for oid, numbers, names, virtual, key, *flags in rows
-    }
+    tables = table_columns(cursor, oids)
+    found = {}
+    for oid, virtual, key, *flags in _rows(cursor, "catalog_details", {"oids": sorted(oids)}):
+        columns, types, holds = tables.get(oid, TableColumns())
+        found[oid] = Details(
+            {name: number for number, name in columns}, tuple(virtual), tuple(key), *flags
+        )._replace(
+            types={name: of for (_, name), of in zip(columns, types, strict=True)}, holds=holds
+        )
+    return found
 
 
 def _rows(

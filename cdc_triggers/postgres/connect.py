@@ -6,7 +6,9 @@ this project's with `translate`.
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
 import re
 import socket
 from types import MappingProxyType
@@ -127,6 +129,14 @@ def translate(error: psycopg2.Error) -> CdcTriggersError:
             hint="write postgresql://user@host:5432/database, or: host=... dbname=... user=...",
         )
     return DatabaseError(f"PostgreSQL: {message}", hint=f"SQLSTATE {code}" if code else "")
+
+
+def hang_up(connection: extensions.connection) -> None:
+    """Cut a connection; from any thread, also under a call that waits for an answer."""
+    if connection.closed or connection.fileno() < 0:
+        return
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(connection.fileno())) as twin:
+        twin.shutdown(socket.SHUT_RDWR)  # unlike close, it wakes a thread that waits
 
 
 def redact(dsn: str) -> str:

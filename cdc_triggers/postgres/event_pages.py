@@ -8,6 +8,7 @@ import psycopg2
 
 from cdc_triggers.core.views import AttemptView, EventPayload, EventView, Invocation
 from cdc_triggers.errors import UsageError
+from cdc_triggers.postgres.columns import holds_of
 from cdc_triggers.postgres.connect import translate
 from cdc_triggers.postgres.queries import query
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from psycopg2.extensions import connection
+
+    from cdc_triggers.core.columns import Holds
 
 PAGE_BYTES: Final = 8 * 1024 * 1024
 """Of JSON text in one page: beyond it an answer would cost memory and stall deliveries."""
@@ -55,6 +58,18 @@ class EventPages:
         parameters = {"trigger": trigger, "limit": limit, "offset": offset}
         rows = self._rows("admin_invocations", parameters)
         return [Invocation(row.pop("event_id"), AttemptView(**row)) for row in rows]
+
+    def holds(self, schema: str, table: str) -> Holds[str]:
+        """What the columns of a table hold, by name.
+
+        Raises:
+            DatabaseError: PostgreSQL refused or failed.
+        """
+        try:
+            with self._connection, self._connection.cursor() as cursor:
+                return holds_of(cursor, schema, table)
+        except psycopg2.Error as error:
+            raise translate(error) from error
 
     def _rows(self, name: str, parameters: Mapping[str, object]) -> Iterator[dict[str, Any]]:
         """Through a cursor on the server, so that no more than a page is ever in memory."""

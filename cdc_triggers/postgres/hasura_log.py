@@ -20,10 +20,11 @@ from cdc_triggers.core import hasura_event, lsn
 from cdc_triggers.core.hasura_event import LogRow
 from cdc_triggers.core.views import HasuraOwed, TakenOver
 from cdc_triggers.errors import DatabaseError, UsageError
+from cdc_triggers.postgres.applied import applied_triggers
 from cdc_triggers.postgres.connect import translate
 from cdc_triggers.postgres.copying import copy, copy_command
 from cdc_triggers.postgres.queries import query
-from cdc_triggers.postgres.rows import PARK_COLUMNS, park_row, trigger_of
+from cdc_triggers.postgres.rows import PARK_COLUMNS, park_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -160,9 +161,7 @@ class PostgresHasuraLog:
         if not self.installed():
             return {}
         with self._transaction() as cur:
-            cur.execute(query("store_triggers"))
-            found = [trigger_of(row) for row in cur]
-        return {trigger.name: trigger for trigger in found}
+            return {trigger.name: trigger for trigger in applied_triggers(cur)}
 
     def _read(
         self, cur: cursor, names: Sequence[str], after: tuple[str, ...] | None

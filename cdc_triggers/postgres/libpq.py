@@ -56,30 +56,43 @@ _clear.restype = None
 
 
 class CopyBoth:
-    """A connection in COPY BOTH mode: messages in, messages out, never blocking."""
+    """A connection in COPY BOTH mode: messages in, messages out, never blocking.
+
+    Attributes:
+        size: bytes of the last message, head and rest.
+    """
 
     def __init__(self, conn: connection) -> None:
         self._conn = conn  # keeps the PGconn alive
         self._pg = conn.pgconn_ptr
         self._buffer = ctypes.c_void_p()
         self._at = ctypes.byref(self._buffer)
+        self._head = self.size = 0
         if _set_nonblocking(self._pg, 1) != 0:
             raise ConnectionLostError(f"the replication connection failed: {self._error()}")
 
-    def receive(self) -> bytes | None:
-        """The next message, if a whole one has arrived.
+    def receive(self, head: int) -> bytes | None:
+        """The first `head` bytes of the next message, if a whole one has arrived.
+
+        `rest` must be called before the next: a large message is copied once.
 
         Raises:
             ConnectionLostError: the server ended the stream, or the connection broke.
         """
         size = _get_copy_data(self._pg, self._at, 1)
         if size > 0:
-            message = ctypes.string_at(self._buffer.value or 0, size)
-            _free(self._buffer)
-            return message
+            self._head, self.size = min(head, size), size
+            return ctypes.string_at(self._buffer.value or 0, self._head)
         if size == 0:
             return None
         raise ConnectionLostError(f"the server ended the stream: {self._reason()}")
+
+    def rest(self) -> bytes:
+        """All bytes of that message after its head."""
+        at = (self._buffer.value or 0) + self._head
+        rest = ctypes.string_at(at, self.size - self._head)
+        _free(self._buffer)
+        return rest
 
     def fill(self) -> None:
         """Take what the socket has into libpq's buffer.

@@ -50,6 +50,9 @@ _XLOG_DATA = struct.Struct(">cQQq")
 _KEEPALIVE = struct.Struct(">cQqB")
 _STATUS = struct.Struct(">cQQQqB")
 _EPOCH_2000_US = 946_684_800_000_000
+_TAKEN = 1024 * 1024
+"""Bytes after which `read` returns, so that two large messages do not come at once."""
+
 _FILLS = 16
 
 
@@ -121,24 +124,26 @@ class ReplicationSource:
         found: list[tuple[Lsn, Message]] = []
         decode = self._decoder.decode
         fills = 0
-        while len(found) < limit:
-            data = copy.receive()
-            if data is None:
+        taken = 0
+        while len(found) < limit and taken < _TAKEN:
+            head = copy.receive(_XLOG_DATA.size)
+            if head is None:
                 # what libpq holds is read first; then the socket, a bounded number of times
                 if fills == _FILLS:
                     break
                 copy.fill()
                 fills += 1
-                data = copy.receive()
-                if data is None:
+                head = copy.receive(_XLOG_DATA.size)
+                if head is None:
                     break
-            if data[:1] == b"w" and len(data) >= _XLOG_DATA.size:
-                _, start, _, _ = _XLOG_DATA.unpack_from(data)
-                found.append((Lsn(start), decode(memoryview(data)[_XLOG_DATA.size :])))
-            elif data[:1] == b"k":
-                self._keepalive(data)
+            if head[:1] == b"w" and len(head) == _XLOG_DATA.size:
+                _, start, _, _ = _XLOG_DATA.unpack(head)
+                taken += copy.size
+                found.append((Lsn(start), decode(copy.rest())))
+            elif head[:1] == b"k":
+                self._keepalive(head + copy.rest())
             else:
-                raise DecodeError(f"unknown replication message {data[:1]!r}")
+                raise DecodeError(f"unknown replication message {head[:1]!r}")
         return found
 
     def server_lsn(self) -> Lsn:

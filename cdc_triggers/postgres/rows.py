@@ -7,10 +7,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from cdc_triggers.core import lsn as lsns
-from cdc_triggers.core import snapshot
 from cdc_triggers.core.event import Event, iso_utc
-from cdc_triggers.core.records import Claimed, Revision, TriggerRow
-from cdc_triggers.core.spec import Trigger
+from cdc_triggers.core.records import Claimed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,20 +89,3 @@ def claimed_of(trigger_id: int, row: tuple[Any, ...]) -> Claimed:
         position=row[18],
     )
     return Claimed(row[0], trigger_id, row[1], row[2], row[3], row[4], event)
-
-
-def trigger_of(row: tuple[Any, ...]) -> TriggerRow:
-    """A row of `store_triggers.sql`."""
-    trigger_id, name, table_id, paused, ordering, columns, revisions = row
-    return TriggerRow(
-        id=trigger_id,
-        name=name,
-        table_id=table_id,
-        paused=paused,
-        ordering_attnums=tuple(ordering),
-        columns=tuple((number, column) for number, column in columns),
-        revisions=tuple(
-            Revision(number, Trigger.model_validate(spec), attnums, snapshot.parse(applied))
-            for number, spec, attnums, applied in revisions
-        ),
-    )

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import psycopg2
 from psycopg2 import sql
 
+from cdc_triggers.postgres.columns import holds_of
 from cdc_triggers.postgres.connect import connect, translate
 from cdc_triggers.postgres.queries import query
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
+    from psycopg2.extensions import cursor
+
+    from cdc_triggers.core.columns import Holds
     from cdc_triggers.core.spec import Table
 
 SETTINGS = {
@@ -36,12 +40,28 @@ def sample_rows(dsn: str, table: Table, limit: int) -> Sequence[bytes]:
     statement = sql.SQL(query("transform_sample")).format(
         sql.Identifier(table.schema_name, table.name)
     )
+    with _reading(dsn) as cur:
+        cur.execute(statement, {"limit": limit})
+        return [row[0].encode() for row in cur.fetchall()]
+
+
+def holds(dsn: str, table: Table) -> Holds[str]:
+    """What the table's columns hold, by name; nothing if it is not there.
+
+    Raises:
+        DatabaseError: PostgreSQL refused or failed.
+    """
+    with _reading(dsn) as cur:
+        return holds_of(cur, table.schema_name, table.name)
+
+
+@contextmanager
+def _reading(dsn: str) -> Iterator[cursor]:
     with closing(
         connect(dsn, application_name="cdc-triggers transform", options=SETTINGS)
     ) as connection:
         try:
-            with connection.cursor() as cursor:
-                cursor.execute(statement, {"limit": limit})
-                return [row[0].encode() for row in cursor.fetchall()]
+            with connection.cursor() as cur:
+                yield cur
         except psycopg2.Error as error:
             raise translate(error) from error

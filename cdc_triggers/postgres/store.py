@@ -7,9 +7,7 @@ replaced writes nothing.
 from __future__ import annotations
 
 import contextlib
-import os
 import select
-import socket
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -21,7 +19,8 @@ from cdc_triggers.core.done import Done
 from cdc_triggers.core.records import BatchResult, Lease, StartState
 from cdc_triggers.core.trigger_state import BLOCKED_KEYS
 from cdc_triggers.errors import DatabaseError, FencedError
-from cdc_triggers.postgres.connect import connect, translate
+from cdc_triggers.postgres.applied import applied_triggers
+from cdc_triggers.postgres.connect import connect, hang_up, translate
 from cdc_triggers.postgres.copying import copy, copy_command
 from cdc_triggers.postgres.holder import identity, is_dead
 from cdc_triggers.postgres.queries import query
@@ -33,7 +32,6 @@ from cdc_triggers.postgres.rows import (
     attempt_rows,
     claimed_of,
     park_row,
-    trigger_of,
 )
 
 if TYPE_CHECKING:
@@ -41,6 +39,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection, cursor
 
+    from cdc_triggers.core.memory import Share
     from cdc_triggers.core.records import Batch, Claimed, ParkRow, Resolution, TriggerRow
 
 CLAIM_S = 3600.0
@@ -106,11 +105,11 @@ class PostgresStore:
         with self._transaction() as cur:
             check_slot(cur, self._slot, plugin)
 
-    def heartbeat(self) -> None:
+    def heartbeat(self, ahead_s: float = 0.0) -> None:
         """See `ports.Store.heartbeat`."""
         with self._transaction() as cur:
-            arguments = {"slot": self._slot, "generation": self._generation}
-            if _value(cur, "store_heartbeat", **arguments) is None:
+            mine = {"slot": self._slot, "generation": self._generation}
+            if _value(cur, "store_heartbeat", **mine, ahead_s=ahead_s) is None:
                 raise _fenced(self._slot)
 
     def load_start(self, plugin: str) -> StartState:
@@ -136,8 +135,7 @@ class PostgresStore:
         if after_xid is not None:
             self._wait_visible(after_xid)
         with self._transaction() as cur:
-            cur.execute(query("store_triggers"))
-            return [trigger_of(row) for row in cur]
+            return applied_triggers(cur)
 
     def write(self, batch: Batch) -> BatchResult:
         """See `ports.Store.write`."""
@@ -152,7 +150,7 @@ class PostgresStore:
             return BatchResult(row_ids, freed)
 
     def claim(
-        self, trigger_id: int, limit: int, max_bytes: int
+        self, trigger_id: int, limit: int, share: Share
     ) -> tuple[Sequence[Claimed], float | None]:
         """See `ports.Store.claim`."""
         with self._transaction() as cur:
@@ -162,7 +160,8 @@ class PostgresStore:
             arguments = {
                 "trigger_id": trigger_id,
                 "limit": limit,
-                "max_bytes": max_bytes,
+                "max_bytes": share.bytes,
+                "max_row_bytes": share.row_bytes,
                 "hold_s": CLAIM_S,
                 "holder": self._holder,
             }
@@ -206,11 +205,8 @@ class PostgresStore:
 
     def hang_up(self) -> None:
         """See `ports.Store.hang_up`."""
-        conn = self._conn
-        if conn is None or conn.closed or conn.fileno() < 0:
-            return
-        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(conn.fileno())) as twin:
-            twin.shutdown(socket.SHUT_RDWR)  # unlike close, it wakes a thread that waits
+        if (conn := self._conn) is not None:
+            hang_up(conn)
 
     def close(self) -> None:
         """Give up the lease and the connection; idempotent."""

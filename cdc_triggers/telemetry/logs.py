@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from cdc_triggers.ports import Clock
 
 STDERR = 2
+
+Sink = Callable[[str, str, "Mapping[str, object]"], None]
+"""Takes level, name and keys of a fact."""
 
 
 class LogTelemetry:
@@ -28,12 +32,19 @@ class LogTelemetry:
         self._clock = clock
         self._json = style == "json"
         self._lines = LineWriter(fd)
+        self._also: tuple[Sink, ...] = ()
+
+    def add(self, *sinks: Sink) -> None:
+        """Give all facts from now on to these too; they must not wait."""
+        self._also += sinks
 
     def fact(self, level: str, name: str, /, **keys: object) -> None:
         """See `ports.Telemetry.fact`."""
         if dropped := self._lines.take_dropped():
             self.fact("warning", "log.dropped", lines=dropped)
         self._lines.put(self._line(level, name, keys))
+        for sink in self._also:
+            sink(level, name, keys)
 
     def close(self) -> None:
         """Write what is still queued, if somebody reads it; idempotent."""

@@ -6,6 +6,7 @@ One method per query, of the same name: whoever changes a query changes its twin
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from cdc_triggers.core.event import Event
     from cdc_triggers.core.lsn import Lsn
+    from cdc_triggers.core.memory import Share
     from cdc_triggers.core.records import AttemptRow, ParkRow, Progress, Resolution, TriggerRow
     from cdc_triggers.ports import Clock
 
@@ -43,6 +45,11 @@ class DeliveryRow:
     def stands_in(self, chain: str | None) -> bool:
         """True if it is one of the chain of this key."""
         return chain is not None and chain in (self.key, self.old_key)
+
+
+def _up_to(size: int, chain: list[DeliveryRow]) -> list[DeliveryRow]:
+    """The chain before the first row that is larger."""
+    return list(takewhile(lambda row: row.event.size <= size, chain))
 
 
 class MemoryDatabase:
@@ -136,17 +143,19 @@ class MemoryDatabase:
         return freed
 
     def claim(
-        self, trigger_id: int, limit: int, max_bytes: int, *, hold_s: float, holder: str
+        self, trigger_id: int, limit: int, share: Share, *, hold_s: float, holder: str
     ) -> list[DeliveryRow]:
         """`store_claim.sql`, in stream order."""
-        heads = sorted(self._due(trigger_id), key=lambda r: (r.due_at or 0.0, r.place))[:limit]
-        share = max(0, limit // max(1, len(heads)) - 1)
+        due = [r for r in self._due(trigger_id) if r.event.size <= share.row_bytes]
+        heads = sorted(due, key=lambda r: (r.due_at or 0.0, r.place))[:limit]
+        each = max(0, limit // max(1, len(heads)) - 1)
         hopeful = [head for head in heads if not head.tries]
-        run = [*heads, *(f for head in hopeful for f in self._followers(head)[:share])]
+        followers = [self._followers(head)[:each] for head in hopeful]
+        run = [*heads, *(f for chain in followers for f in _up_to(share.row_bytes, chain))]
         claimed = []
         size = 0
         for row in sorted(run, key=lambda r: r.place):
-            if size < max_bytes:
+            if size < share.bytes:
                 row.claimed_until = self.clock.now() + hold_s
                 row.claimed_by = holder
                 claimed.append(row)

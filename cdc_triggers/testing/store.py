@@ -12,6 +12,7 @@ from cdc_triggers.errors import ConnectionLostError, FencedError, SlotError, Slo
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cdc_triggers.core.memory import Share
     from cdc_triggers.core.records import Batch, TriggerRow
     from cdc_triggers.testing.database import MemoryDatabase
     from cdc_triggers.testing.source import Slot
@@ -75,11 +76,11 @@ class MemoryStore:
         if recorded is not None and self._slot.confirmed > recorded.settled_lsn:
             raise SlotLostError("somebody else has moved the slot")
 
-    def heartbeat(self) -> None:
+    def heartbeat(self, ahead_s: float = 0.0) -> None:
         """See `ports.Store.heartbeat`."""
         self._connect()
         self._fence()
-        self.database.heartbeat_at = self.database.clock.now()
+        self.database.heartbeat_at = self.database.clock.now() + ahead_s
 
     def load_start(self, plugin: str) -> StartState:
         """See `ports.Store.load_start`."""
@@ -105,7 +106,7 @@ class MemoryStore:
         self.before_write(batch)
         self._fence()
         db = self.database
-        db.heartbeat_at, db.progress = db.clock.now(), batch.progress
+        db.heartbeat_at, db.progress = max(db.heartbeat_at, db.clock.now()), batch.progress
         row_ids = db.park(batch.parks, self._holder)
         db.attempts.extend(batch.attempts)
         freed = db.resolve(batch.resolutions)
@@ -113,7 +114,7 @@ class MemoryStore:
         return BatchResult(row_ids, freed)
 
     def claim(
-        self, trigger_id: int, limit: int, max_bytes: int
+        self, trigger_id: int, limit: int, share: Share
     ) -> tuple[Sequence[Claimed], float | None]:
         """See `ports.Store.claim`."""
         self._connect()
@@ -121,7 +122,7 @@ class MemoryStore:
         trigger = db.triggers.get(trigger_id)
         if trigger is None or trigger.paused:
             return [], 1.0
-        rows = db.claim(trigger_id, limit, max_bytes, hold_s=CLAIM_S, holder=self._holder)
+        rows = db.claim(trigger_id, limit, share, hold_s=CLAIM_S, holder=self._holder)
         if not rows:
             next_due_s = db.next_due_s(trigger_id)
             return [], None if next_due_s is None else max(0.0, next_due_s)

@@ -13,9 +13,13 @@ if TYPE_CHECKING:
 
     from cdc_triggers.app.admin import Administration
     from cdc_triggers.app.hasura_pending import PendingImport
+    from cdc_triggers.core.columns import Holds
+    from cdc_triggers.core.dead import DeadAsked
     from cdc_triggers.core.spec import Table
+    from cdc_triggers.core.views import Redelivery
     from cdc_triggers.errors import CdcTriggersError
     from cdc_triggers.postgres.capture import Installer
+    from cdc_triggers.postgres.past_events import PastEvents
 
 
 @contextmanager
@@ -54,11 +58,50 @@ def open_pending(dsn: str, hasura: str) -> Iterator[PendingImport]:
         yield PendingImport(PostgresHasuraLog(ours, theirs))
 
 
+@contextmanager
+def open_past_events(dsn: str) -> Iterator[PastEvents]:
+    """Past events, and the trigger that is tried on them; the connection is closed at the end."""
+    from cdc_triggers.postgres.connect import connect  # noqa: PLC0415 - see the module's text
+    from cdc_triggers.postgres.past_events import PastEvents  # noqa: PLC0415 - as above
+
+    with closing(connect(dsn, application_name="cdc-triggers condition")) as connection:
+        yield PastEvents(connection)
+
+
+def redeliver_dead(dsn: str, asked: DeadAsked, *, dry_run: bool) -> Redelivery:
+    """Put dead deliveries back at a pace; Ctrl-C ends it, and what was not put back stays dead."""
+    import threading  # noqa: PLC0415 - see the module's text
+    import time  # noqa: PLC0415 - as above
+
+    from cdc_triggers.app import redelivery  # noqa: PLC0415 - as above
+    from cdc_triggers.core.dead import DeadWanted  # noqa: PLC0415 - as above
+    from cdc_triggers.core.views import Redelivery as Result  # noqa: PLC0415 - as above
+    from cdc_triggers.postgres.connect import connect  # noqa: PLC0415 - as above
+    from cdc_triggers.postgres.dead_letters import DeadLetters  # noqa: PLC0415 - as above
+
+    with closing(connect(dsn, application_name="cdc-triggers redeliver")) as connection:
+        letters = DeadLetters(connection)
+        wanted = DeadWanted(asked.trigger, asked.cause, asked.since, letters.now())
+        if dry_run:
+            return Result(redelivery.count(letters, wanted), 0)
+        work = redelivery.DeadRedelivery(letters, wanted)
+        pace = redelivery.Pace(asked.rate)
+        redelivery.run(work, pace, time.monotonic, threading.Event().wait)
+        return Result(work.done, 0)
+
+
 def sample_rows(dsn: str, table: Table, limit: int) -> Sequence[bytes]:
     """At most `limit` rows of a user's table, as an event would carry them."""
     from cdc_triggers.postgres import sampling  # noqa: PLC0415 - see the module's text
 
     return sampling.sample_rows(dsn, table, limit)
+
+
+def holds(dsn: str, table: Table) -> Holds[str]:
+    """What the columns of a user's table hold, by name."""
+    from cdc_triggers.postgres import sampling  # noqa: PLC0415 - see the module's text
+
+    return sampling.holds(dsn, table)
 
 
 def known_error(error: BaseException) -> CdcTriggersError | None:

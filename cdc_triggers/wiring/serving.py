@@ -9,12 +9,22 @@ from typing import TYPE_CHECKING
 from cdc_triggers.app.admin import Administration
 from cdc_triggers.postgres.admin import PostgresAdmin
 from cdc_triggers.postgres.amending import Amender
+from cdc_triggers.postgres.audit import Audit
 from cdc_triggers.postgres.capture import Installer
 from cdc_triggers.postgres.connect import connect
+from cdc_triggers.postgres.console import ConsoleDatabase
+from cdc_triggers.postgres.console_events import ConsoleEvents
+from cdc_triggers.postgres.dead_letters import DeadLetters
+from cdc_triggers.postgres.doctor import Wanted, examine
 from cdc_triggers.postgres.event_pages import EventPages
+from cdc_triggers.postgres.past_events import PastEvents
+from cdc_triggers.wiring.cleaning import open_cleanups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from cdc_triggers.app.cleanup import CleanUps
+    from cdc_triggers.core.finding import Finding
 
 NAME = "cdc-triggers api"
 
@@ -22,6 +32,9 @@ _READING = {"statement_timeout": "15s", "lock_timeout": "5s"}
 """A look at the state must not weigh on the database for longer than somebody waits for it."""
 
 _CHANGING = {"lock_timeout": "10s"}
+
+_SEARCHING = {"statement_timeout": "400ms", "lock_timeout": "200ms"}
+"""A search goes on with a smaller window: no single one may take long."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,16 @@ class Backend:
             yield Administration(PostgresAdmin(connection))
 
     @contextmanager
+    def cleanups(self) -> Iterator[CleanUps]:
+        """Clean-ups of triggers.
+
+        Raises:
+            DatabaseError: there is no connection.
+        """
+        with open_cleanups(self.dsn) as cleanups:
+            yield cleanups
+
+    @contextmanager
     def pages(self) -> Iterator[EventPages]:
         """Pages of events and attempts.
 
@@ -56,6 +79,59 @@ class Backend:
         """
         with closing(connect(self.dsn, application_name=NAME, options=_READING)) as connection:
             yield EventPages(connection)
+
+    @contextmanager
+    def events(self) -> Iterator[ConsoleEvents]:
+        """Searches among events; a statement that takes long is given up.
+
+        Raises:
+            DatabaseError: there is no connection.
+        """
+        with closing(connect(self.dsn, application_name=NAME, options=_SEARCHING)) as connection:
+            yield ConsoleEvents(connection)
+
+    @contextmanager
+    def past_events(self) -> Iterator[PastEvents]:
+        """Past events, and a trigger that is tried on them.
+
+        Raises:
+            DatabaseError: there is no connection.
+        """
+        with closing(connect(self.dsn, application_name=NAME, options=_READING)) as connection:
+            yield PastEvents(connection)
+
+    @contextmanager
+    def dead_letters(self, *, changing: bool = False) -> Iterator[DeadLetters]:
+        """Dead deliveries: to look at them, or to put them back.
+
+        Raises:
+            DatabaseError: there is no connection.
+        """
+        options = _CHANGING if changing else _READING
+        with closing(connect(self.dsn, application_name=NAME, options=options)) as connection:
+            yield DeadLetters(connection)
+
+    def findings(self) -> Sequence[Finding]:
+        """What the doctor says about this database.
+
+        Raises:
+            DatabaseError: it cannot be asked.
+        """
+        return examine(self.dsn, Wanted(slot=self.slot, plugin=self.plugin))
+
+    def watching(self) -> ConsoleDatabase:
+        """What is asked every second, on a connection that is kept; the caller closes it."""
+        return ConsoleDatabase(self.dsn, self.slot)
+
+    @contextmanager
+    def audit(self) -> Iterator[Audit]:
+        """What people do on the console.
+
+        Raises:
+            DatabaseError: there is no connection.
+        """
+        with closing(connect(self.dsn, application_name=NAME, options=_CHANGING)) as connection:
+            yield Audit(connection)
 
     @contextmanager
     def amender(self) -> Iterator[Amender]:

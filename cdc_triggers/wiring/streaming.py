@@ -21,10 +21,13 @@ from cdc_triggers.postgres.replication import ReplicationSource
 from cdc_triggers.postgres.store import PostgresStore
 from cdc_triggers.telemetry.clock import SystemClock
 from cdc_triggers.telemetry.logs import LogTelemetry
+from cdc_triggers.wiring.cleaning import housekeeper
+from cdc_triggers.wiring.observing import Observed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from cdc_triggers.core.meter import Meter
     from cdc_triggers.ports import Sender, Telemetry
 
 
@@ -38,6 +41,7 @@ class StreamOptions:
     http_client: str
     drain_timeout_s: float
     log_format: str
+    parenting: bool = False
 
 
 class Watched(NamedTuple):
@@ -46,11 +50,15 @@ class Watched(NamedTuple):
     Attributes:
         readiness: None while streaming; else the reason why not.
         facts: counters.
+        metrics: what `/metrics` answers to an Accept header: its content type, and the text.
+        meter: what this process has counted; None: it runs no stream.
     """
 
     readiness: Callable[[], str | None]
     facts: Callable[[], Mapping[str, int]]
     telemetry: Telemetry
+    metrics: Callable[[str], tuple[str, bytes]] | None = None
+    meter: Meter | None = None
 
 
 class Server(Protocol):
@@ -85,6 +93,16 @@ def run_stream(options: StreamOptions, serve: Callable[[Watched], Server] | None
 async def _stream(options: StreamOptions, serve: Callable[[Watched], Server] | None) -> None:
     clock = SystemClock()
     telemetry = LogTelemetry(clock, options.log_format)
+    try:
+        seen = Observed(options, clock, telemetry, served=serve is not None)
+        await _stream_observed(options, seen, serve)
+    finally:
+        telemetry.close()
+
+
+async def _stream_observed(
+    options: StreamOptions, seen: Observed, serve: Callable[[Watched], Server] | None
+) -> None:
     sender = _sender(options.http_client)
     worker = Worker()
     holder = str(uuid.uuid4())
@@ -95,16 +113,27 @@ async def _stream(options: StreamOptions, serve: Callable[[Watched], Server] | N
         worker=worker,
         sender=sender,
         requests=RequestFactory(settings.environment()),
-        clock=clock,
-        telemetry=telemetry,
+        clock=seen.clock,
+        telemetry=seen.telemetry,
+        watch=seen.watch,
+        housekeeper=housekeeper(options.dsn, seen.clock, seen.telemetry),
     )
     streamer = Streamer(adapters, Options(options.slot, options.plugin, options.drain_timeout_s))
     server = None
     if serve is not None:
-        server = serve(Watched(streamer.readiness, streamer.recoveries, telemetry))
+        server = serve(
+            Watched(
+                streamer.readiness,
+                streamer.recoveries,
+                seen.telemetry,
+                seen.exposed,
+                seen.watch.meter,
+            )
+        )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, streamer.stop)
+    seen.start()
     # what was imported lives as long as the process: the collector need not look at it again
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
@@ -117,7 +146,7 @@ async def _stream(options: StreamOptions, serve: Callable[[Watched], Server] | N
             await server.close()
         await sender.close()
         worker.close()
-        telemetry.close()
+        await seen.close()
 
 
 def _sender(client: str) -> Sender:

@@ -31,6 +31,20 @@ RETURN (left(seed::text, 19) || to_hex((-9223372036854775808)::bigint
         | ((uuid_hash_extended(seed, 0) & 2305843009213693951) + seq)))::uuid;
 COMMENT ON FUNCTION cdc_triggers.event_id(uuid, bigint) IS 'UUID version 7 of one row of a statement, from the statement''s own and the row''s seq.';
 
+-- What the writer's session says of itself, unparsed: whatever it holds, the statement succeeds. Our own
+-- settings win; their session is wrapped, so that the stream knows it from Hasura's.
+CREATE OR REPLACE FUNCTION cdc_triggers.writer_session() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN coalesce('{"cdc_triggers":' || nullif(current_setting('cdc_triggers.session', true), '') || '}',
+                nullif(current_setting('hasura.user', true), ''));
+COMMENT ON FUNCTION cdc_triggers.writer_session() IS 'Setting cdc_triggers.session as {"cdc_triggers": ...}, else hasura.user.';
+
+CREATE OR REPLACE FUNCTION cdc_triggers.writer_trace() RETURNS text
+LANGUAGE sql STABLE PARALLEL SAFE
+RETURN coalesce(nullif(current_setting('cdc_triggers.traceparent', true), ''),
+                nullif(current_setting('hasura.tracecontext', true), ''));
+COMMENT ON FUNCTION cdc_triggers.writer_trace() IS 'Setting cdc_triggers.traceparent, else hasura.tracecontext.';
+
 -- A captured table may be attached as a partition at any time. From then on its rows change in statements
 -- that name its parent, on which none of its statement triggers fires: so row triggers that wait for just
 -- that (argument 'attached') capture all its rows, and the statement triggers none, until apply is run.
@@ -41,6 +55,8 @@ SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET
 DECLARE
     moment timestamptz := clock_timestamp();
     seed uuid := cdc_triggers.new_event_id();
+    writer_session text := cdc_triggers.writer_session();
+    writer_trace text := cdc_triggers.writer_trace();
 BEGIN
     IF pg_partition_root(TG_RELID) IS NOT NULL THEN
         RETURN NULL;
@@ -50,8 +66,7 @@ BEGIN
     SELECT cdc_triggers.event_bucket(moment), change.seq, cdc_triggers.event_id(seed, change.seq),
            TG_ARGV[0]::integer, pg_current_xact_id(), moment, 'INSERT', TG_TABLE_SCHEMA, TG_TABLE_NAME,
            row_to_json(change.image),
-           nullif(current_setting('hasura.user', true), ''),
-           nullif(current_setting('hasura.tracecontext', true), '')
+           writer_session, writer_trace
       FROM (SELECT nextval('cdc_triggers.event_seq') AS seq, new_row__ AS image
               FROM new_rows new_row__ OFFSET 0) change;
     RETURN NULL;
@@ -66,6 +81,8 @@ SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET
 DECLARE
     moment timestamptz := clock_timestamp();
     seed uuid := cdc_triggers.new_event_id();
+    writer_session text := cdc_triggers.writer_session();
+    writer_trace text := cdc_triggers.writer_trace();
 BEGIN
     IF pg_partition_root(TG_RELID) IS NOT NULL THEN
         RETURN NULL;
@@ -75,8 +92,7 @@ BEGIN
     SELECT cdc_triggers.event_bucket(moment), change.seq, cdc_triggers.event_id(seed, change.seq),
            TG_ARGV[0]::integer, pg_current_xact_id(), moment, 'DELETE', TG_TABLE_SCHEMA, TG_TABLE_NAME,
            row_to_json(change.image),
-           nullif(current_setting('hasura.user', true), ''),
-           nullif(current_setting('hasura.tracecontext', true), '')
+           writer_session, writer_trace
       FROM (SELECT nextval('cdc_triggers.event_seq') AS seq, old_row__ AS image
               FROM old_rows old_row__ OFFSET 0) change;
     RETURN NULL;
@@ -96,6 +112,8 @@ SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET
 DECLARE
     moment timestamptz := clock_timestamp();
     seed uuid := cdc_triggers.new_event_id();
+    writer_session text := cdc_triggers.writer_session();
+    writer_trace text := cdc_triggers.writer_trace();
 BEGIN
     IF pg_partition_root(TG_RELID) IS NOT NULL THEN
         RETURN NULL;
@@ -107,8 +125,7 @@ BEGIN
         SELECT cdc_triggers.event_bucket(moment), change.seq, cdc_triggers.event_id(seed, change.seq),
                TG_ARGV[0]::integer, pg_current_xact_id(), moment, 'UPDATE', TG_TABLE_SCHEMA, TG_TABLE_NAME,
                row_to_json(change.old_image), row_to_json(change.new_image),
-               nullif(current_setting('hasura.user', true), ''),
-               nullif(current_setting('hasura.tracecontext', true), '')
+               writer_session, writer_trace
           FROM (SELECT nextval('cdc_triggers.event_seq') AS seq, o.image AS old_image, n.image AS new_image
                   FROM (SELECT row_number() OVER () AS place, old_row__ AS image FROM old_rows old_row__) o
                   FULL JOIN (SELECT row_number() OVER () AS place, new_row__ AS image FROM new_rows new_row__) n
@@ -120,8 +137,7 @@ BEGIN
         SELECT cdc_triggers.event_bucket(moment), change.seq, cdc_triggers.event_id(seed, change.seq),
                TG_ARGV[0]::integer, pg_current_xact_id(), moment, 'UPDATE', TG_TABLE_SCHEMA, TG_TABLE_NAME,
                row_to_json(change.old_image), row_to_json(change.new_image),
-               nullif(current_setting('hasura.user', true), ''),
-               nullif(current_setting('hasura.tracecontext', true), '')
+               writer_session, writer_trace
           FROM (SELECT nextval('cdc_triggers.event_seq') AS seq, old_row__ AS old_image, new_row__ AS new_image
                   FROM old_rows old_row__, new_rows new_row__
                  WHERE old_row__ *<> new_row__ OFFSET 0) change;
@@ -161,9 +177,7 @@ BEGIN
          TG_OP, named[1], named[2],
          CASE WHEN TG_OP <> 'INSERT' THEN row_to_json(OLD) END,
          CASE WHEN TG_OP <> 'DELETE' THEN row_to_json(NEW) END,
-         nullif(current_setting('hasura.user', true), ''),
-         nullif(current_setting('hasura.tracecontext', true), ''),
-         TG_ARGV[2]);
+         cdc_triggers.writer_session(), cdc_triggers.writer_trace(), TG_ARGV[2]);
     RETURN NULL;
 END
 $$;

@@ -1,6 +1,7 @@
--- Invocation by hand: an event of its own, in the caller's transaction, through the same log.
+-- Invocation by hand: an event of its own, in the caller's transaction, through the same log. The caller
+-- needs EXECUTE and no right on what it touches.
 CREATE OR REPLACE FUNCTION cdc_triggers.invoke(trigger_name text, payload json) RETURNS uuid
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     event_id uuid := cdc_triggers.new_event_id();
     found_table integer;
@@ -25,8 +26,7 @@ BEGIN
     VALUES
         (cdc_triggers.event_bucket(clock_timestamp()), nextval('cdc_triggers.event_seq'), event_id, found_table,
          pg_current_xact_id(), clock_timestamp(), 'MANUAL', named[1], named[2], payload,
-         nullif(current_setting('hasura.user', true), ''),
-         nullif(current_setting('hasura.tracecontext', true), ''), invoke.trigger_name);
+         cdc_triggers.writer_session(), cdc_triggers.writer_trace(), invoke.trigger_name);
     RETURN event_id;
 END
 $$;
@@ -36,6 +36,7 @@ COMMENT ON FUNCTION cdc_triggers.invoke(text, json) IS 'Invoke a trigger with en
 -- trigger and needs it then. Without USAGE on the schema nobody can name the function in a trigger.
 REVOKE EXECUTE ON FUNCTION
     cdc_triggers.event_bucket(timestamptz), cdc_triggers.attempt_bucket(timestamptz),
-    cdc_triggers.new_event_id(), cdc_triggers.event_id(uuid, bigint), cdc_triggers.capture_insert(),
+    cdc_triggers.new_event_id(), cdc_triggers.event_id(uuid, bigint), cdc_triggers.writer_session(),
+    cdc_triggers.writer_trace(), cdc_triggers.capture_insert(),
     cdc_triggers.capture_update(), cdc_triggers.capture_delete(), cdc_triggers.invoke(text, json)
     FROM PUBLIC;

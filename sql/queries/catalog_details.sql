@@ -1,10 +1,6 @@
--- What planning must know of some tables. The key is the primary key, else the replica identity index.
--- Hasura's row triggers write to its log and never to the table: they do not count as the table's own.
+-- What planning must know of some tables beside their columns. The key is the primary key, else the replica
+-- identity index. Hasura's row triggers write to its log and never to the table: they do not count as its own.
 SELECT c.oid::bigint,
-       ARRAY(SELECT a.attnum FROM pg_catalog.pg_attribute a
-              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
-       ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
-              WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum),
        ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
               WHERE a.attrelid = c.oid AND a.attgenerated = 'v' AND NOT a.attisdropped ORDER BY a.attnum),
        coalesce((SELECT i.indkey::smallint[] FROM pg_catalog.pg_index i

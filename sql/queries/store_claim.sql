@@ -4,6 +4,7 @@ WITH heads AS (
     SELECT id, key, old_key, commit_lsn, position, tries
       FROM cdc_triggers.delivery
      WHERE trigger_id = %(trigger_id)s AND status = 'parked' AND due_at <= clock_timestamp()
+       AND bytes <= %(max_row_bytes)s
        AND (claimed_until IS NULL OR claimed_until < clock_timestamp())
      ORDER BY due_at, commit_lsn, position
      LIMIT %(limit)s
@@ -11,9 +12,9 @@ WITH heads AS (
 ), share AS (
     SELECT greatest(0, %(limit)s / greatest(1, count(*)) - 1) AS followers FROM heads
 ), run AS (
-    SELECT id, commit_lsn, position FROM heads
+    SELECT id, key, commit_lsn, position FROM heads
      UNION ALL
-    SELECT f.id, f.commit_lsn, f.position
+    SELECT f.id, h.key, f.commit_lsn, f.position
       FROM heads h CROSS JOIN share s
      CROSS JOIN LATERAL (
           SELECT d.id, d.commit_lsn, d.position
@@ -30,14 +31,15 @@ WITH heads AS (
            ORDER BY d.commit_lsn, d.position
            LIMIT s.followers) f
 ), sized AS (
-    SELECT r.id, sum(d.bytes) OVER (ORDER BY r.commit_lsn, r.position) - d.bytes AS bytes_before
+    SELECT r.id, sum(d.bytes) OVER (ORDER BY r.commit_lsn, r.position) - d.bytes AS bytes_before,
+           max(d.bytes) OVER (PARTITION BY r.key ORDER BY r.commit_lsn, r.position) AS largest
       FROM run r JOIN cdc_triggers.delivery d USING (id)
 )
 UPDATE cdc_triggers.delivery d
    SET claimed_until = clock_timestamp() + make_interval(secs => %(hold_s)s),
        claimed_by = %(holder)s
   FROM sized s
- WHERE d.id = s.id AND s.bytes_before < %(max_bytes)s
+ WHERE d.id = s.id AND s.bytes_before < %(max_bytes)s AND s.largest <= %(max_row_bytes)s
 RETURNING d.id, d.revision, d.key, d.old_key, d.tries, d.event_id::text, d.table_id, d.schema_name,
           d.table_name, d.op, d.created_at::text, d.xid::text, d.old::text, d.new::text, d.session,
           d.trace, d.trigger_name, d.commit_lsn::text, d.position;

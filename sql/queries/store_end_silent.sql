@@ -13,4 +13,4 @@ SELECT pg_terminate_backend(pid)
    AND EXISTS (SELECT FROM cdc_triggers.stream
                 WHERE slot_name = %(slot)s
                   AND heartbeat_at NOT BETWEEN clock_timestamp() - make_interval(secs => %(lease_s)s)
-                                           AND clock_timestamp() + make_interval(secs => %(lease_s)s));
+                                           AND clock_timestamp() + make_interval(secs => 60 + %(lease_s)s));

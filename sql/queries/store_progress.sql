@@ -1,7 +1,8 @@
 -- Heartbeat, progress and fence in one: no row means that another stream has taken over. A statement's
 -- snapshot is older than what it reads of the WAL: all that it sees had committed before mark_lsn.
 UPDATE cdc_triggers.stream
-   SET heartbeat_at = clock_timestamp(),
+   SET heartbeat_at = CASE WHEN heartbeat_at BETWEEN clock_timestamp() AND clock_timestamp() + interval '60 s'
+                           THEN heartbeat_at ELSE clock_timestamp() END,  -- it was set ahead for this write
        received_lsn = %(received)s, settled_lsn = %(settled)s, confirmed_lsn = %(confirmed)s,
        oldest_unsettled_at = to_timestamp(%(oldest)s),
        settled_at = coalesce(to_timestamp(%(settled_at)s), settled_at),

@@ -1,8 +1,5 @@
--- Applied triggers, with the columns that their tables have now.
-SELECT t.id, t.name, t.table_id, t.paused, t.ordering_attnums,
-       coalesce((SELECT json_agg(json_build_array(a.attnum, a.attname) ORDER BY a.attnum)
-                   FROM pg_attribute a
-                  WHERE a.attrelid = c.relid AND a.attnum > 0 AND NOT a.attisdropped), '[]') AS columns,
+-- Applied triggers with all their revisions, newest first.
+SELECT t.id, t.name, t.table_id, t.paused, t.ordering_attnums, c.relid::oid::bigint,
        (SELECT json_agg(json_build_array(r.revision, r.definition, r.column_attnums,
                                          r.applied_snapshot::text) ORDER BY r.revision DESC)
           FROM cdc_triggers.trigger_revision r WHERE r.trigger_id = t.id) AS revisions

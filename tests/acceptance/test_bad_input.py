@@ -76,6 +76,15 @@ triggers:
   - name: no_table
     insert: {columns: "*"}
     webhook: http://127.0.0.1:9/
+  - name: condition
+    table: orders
+    insert: {columns: "*"}
+    condition: |
+      nwe.status == "paid" &&
+        new.total = 5
+    webhook: http://127.0.0.1:9/
+  - {name: names, table: orders, delete: {}, webhook: "http://x/", condition: "id > lower(1)"}
+  - {name: by_hand, table: orders, enable_manual: true, webhook: "http://x/", condition: "true"}
 """
 SAID_OF_ITSELF = (
     (5, "empty_list", "an empty column list fires for nothing"),
@@ -86,6 +95,10 @@ SAID_OF_ITSELF = (
     (29, "typing_error", "did you mean `insert`?"),
     (32, "no_operation", "at least one of insert, update, delete, enable_manual"),
     (35, "no_table", "`table` is missing"),
+    (43, "condition", "`condition`: line 2, column 13: `=` alone means nothing: write `==`"),
+    (45, "names", "`condition`: line 1, column 1: unknown name id"),
+    (45, "names", "`condition`: line 1, column 6: unknown function lower()"),
+    (46, "by_hand", "condition means nothing to a trigger that is only invoked by hand"),
 )
 
 BAD_HERE = """\
@@ -112,6 +125,13 @@ triggers:
     table: orders
     insert: {columns: "*"}
     webhook_from_env: SHOP_BAD_URL
+  - name: condition_here
+    table: orders
+    update: {columns: "*"}
+    condition: |
+      old.statsu != new.status ||
+        new.total + 1 > 5 || new.status > 5
+    webhook: http://127.0.0.1:9/
 """
 SAID_HERE = (
     (3, "unknown_table", "did you mean public.orders?"),
@@ -128,6 +148,9 @@ SAID_HERE = (
     (15, "unset", "NOT_SET_1 is not set"),
     (15, "unset", "NOT_SET_2 is not set"),
     (20, "bad_variable", "write https://"),
+    (24, "condition_here", "condition: public.orders has no column statsu: did you mean status?"),
+    (24, "condition_here", "condition: line 2, column 13: `+` takes two values of one type"),
+    (24, "condition_here", "condition: line 2, column 35: `>` cannot compare string and int"),
 )
 
 

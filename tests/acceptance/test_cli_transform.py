@@ -132,6 +132,13 @@ def test_the_rows_of_the_table_are_a_sample_and_an_error_stands_at_its_row(shop:
     assert done.stderr.count(place + "$body.event.data.new has no key 'status'") == 2
 
 
+def test_a_sample_has_numbers_in_the_form_in_which_they_would_be_sent(shop: Desk) -> None:
+    text = WHOLE.replace("triggers:", "stringify_numeric_types: true\ntriggers:", 1)
+    (shop.folder / "triggers.yaml").write_text(text, encoding="utf-8")
+    _, second = shop.ok("order_changed", "--sample")
+    assert second["body"] == {"total": "12345678901234567890", "columns": 3}
+
+
 def test_a_past_event_is_shown_for_the_file_and_for_what_is_applied(
     shop: Desk, database: Database
 ) -> None:

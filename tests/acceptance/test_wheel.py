@@ -80,6 +80,10 @@ def test_the_wheel_has_the_sql_the_example_and_the_marker_of_its_types(
     sql = {str(path.relative_to(ROOT)) for path in (ROOT / "sql").rglob("*.sql")}
     assert sql
     assert {f"cdc_triggers/{name}" for name in sql} <= names
+    console = ROOT / "cdc_triggers" / "console"
+    pages = {str(path.relative_to(ROOT)) for path in console.glob("[ts]*/*.*")}
+    assert pages
+    assert pages <= names
     assert "cdc_triggers/py.typed" in names
     assert any(name.endswith("triggers.example.yaml") for name in names)
     assert not [name for name in names if name.startswith(("tests", "bench", "docs"))]

@@ -78,7 +78,7 @@ def test_readyz_follows_readiness_and_livez_does_not(run: Run) -> None:
 @pytest.mark.parametrize(
     ("request_bytes", "status"),
     [
-        (request("/"), 404),
+        (request("/nothing"), 404),
         (request("/readyz/x"), 404),
         (request("/livez", "POST"), 405),
         (request("/livez", "OPTIONS"), 405),

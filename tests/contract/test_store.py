@@ -82,6 +82,23 @@ def test_a_silent_holder_is_ended_and_the_next_call_takes_over(world: World) -> 
         first.load_triggers()
 
 
+def test_a_leader_that_said_that_it_writes_for_long_has_the_lease_for_so_much_longer(
+    world: World,
+) -> None:
+    first, second = world.leader(), world.store()
+    first.heartbeat(40.0)
+    world.pass_time(30)
+    assert second.take_lease(10.0) is None
+    first.write(batch())  # does not shorten what was said
+    world.pass_time(15)
+    assert second.take_lease(10.0) is None
+    first.load_triggers()
+    world.cut(first)
+    assert second.take_lease(10.0) is None
+    world.end_lease()
+    assert second.take_lease(10.0) == Lease(0, 0, 0)
+
+
 def test_a_store_that_was_replaced_writes_nothing(world: World) -> None:
     first = world.leader()
     first.write(batch([park(world, 1)]))

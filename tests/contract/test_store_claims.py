@@ -16,6 +16,7 @@ from support.stores import (
 )
 
 from cdc_triggers.core.lsn import Lsn
+from cdc_triggers.core.memory import Share
 from cdc_triggers.core.records import Resolution
 from cdc_triggers.postgres import store as postgres_store
 from cdc_triggers.testing import store as memory_store
@@ -82,6 +83,18 @@ def test_one_that_was_not_attempted_is_given_back_as_it_was(led: Led) -> None:
     assert claim(led.store) == [1, 2, 3]
 
 
+def test_what_is_larger_than_a_claim_may_bring_ends_its_run_and_is_passed_over(led: Led) -> None:
+    world = led.world
+    second, fifth = (event(world, n, new=b'"%s"' % (b"x" * 5_000)) for n in (2, 5))
+    led.park(park(world, 1), park(world, 2, event=second), park(world, 3))
+    led.park(park(world, 5, "[5]", event=fifth), park(world, 6, "[5]"), park(world, 7, "[7]"))
+    assert claim(led.store, max_row_bytes=4_000) == [1, 7]
+    led.store.write(resolve(world, "delivered", 1, 7))
+    rows, next_due_s = led.store.claim(1, 100, Share(1_000_000, 4_000))
+    assert (list(rows), next_due_s) == ([], 0.0), "they are due, for a claim that may bring them"
+    assert claim(led.store) == [2, 3, 5, 6]
+
+
 def test_resolutions_of_one_batch_may_be_of_all_kinds_and_parks_come_before_them(
     led: Led,
 ) -> None:
@@ -116,7 +129,7 @@ def test_what_is_claimed_is_not_claimed_again_until_the_claim_runs_out(led: Led)
     world = led.world
     led.park(park(world, 1), park(world, 2), park(world, 3, "[3]"))
     assert claim(led.store) == [1, 2, 3]
-    assert led.store.claim(1, 100, 1_000) == ([], None)
+    assert led.store.claim(1, 100, Share(1_000, 1_000)) == ([], None)
     assert memory_store.CLAIM_S == postgres_store.CLAIM_S
     world.pass_time(memory_store.CLAIM_S - 10)
     assert claim(led.store) == []
@@ -168,9 +181,9 @@ def test_a_trigger_gets_its_own_and_if_it_is_paused_or_unknown_nothing(led: Led)
     world = led.world
     led.park(park(world, 1), park(world, 2, None, trigger_id=2), park(world, 3, trigger_id=77))
     world.pause(1)
-    rows, next_due_s = led.store.claim(1, 100, 1_000)
+    rows, next_due_s = led.store.claim(1, 100, Share(1_000, 1_000))
     assert (rows, next_due_s is not None) == ([], True)
-    assert led.store.claim(77, 100, 1_000)[0] == []
+    assert led.store.claim(77, 100, Share(1_000, 1_000))[0] == []
     assert claim(led.store, trigger_id=2) == [2]
     world.pause(1, paused=False)
     assert claim(led.store) == [1]
@@ -178,19 +191,19 @@ def test_a_trigger_gets_its_own_and_if_it_is_paused_or_unknown_nothing(led: Led)
 
 def test_an_empty_claim_says_when_to_look_again(led: Led) -> None:
     world = led.world
-    assert led.store.claim(1, 100, 1_000) == ([], None)
+    assert led.store.claim(1, 100, Share(1_000, 1_000)) == ([], None)
     led.park(park(world, 1, "[1]", delay_s=500.0), park(world, 2, "[2]", delay_s=100.0))
     led.park(park(world, 3, "[2]"), park(world, 4, "[4]", status="dead"))
-    rows, next_due_s = led.store.claim(1, 100, 1_000)
+    rows, next_due_s = led.store.claim(1, 100, Share(1_000, 1_000))
     assert rows == []
     assert next_due_s == pytest.approx(100.0, abs=20.0)
     world.pass_time(200)
-    rows, next_due_s = led.store.claim(1, 100, 10_000)
+    rows, next_due_s = led.store.claim(1, 100, Share(10_000, 10_000))
     assert ([row.row_id for row in rows], next_due_s) == (
         [world.kept()[event_id(n)].row_id for n in (2, 3)],
         None,
     )
-    assert led.store.claim(1, 100, 1_000)[1] == pytest.approx(300.0, abs=20.0)
+    assert led.store.claim(1, 100, Share(1_000, 1_000))[1] == pytest.approx(300.0, abs=20.0)
 
 
 STRANGE = (
@@ -213,7 +226,7 @@ def test_events_come_back_byte_for_byte(led: Led) -> None:
     ]
     keys = ("[1]", '["a\\t\\\\ä",null]', "[3]\t\\N\n", "\\N", "", "[6]")
     led.park(*(park(world, 1, k, event=e) for e, k in zip(sent, keys, strict=True)))
-    rows, _ = led.store.claim(1, 100, 1_000_000)
+    rows, _ = led.store.claim(1, 100, Share(1_000_000, 1_000_000))
     assert [row.event for row in rows] == [e._replace(trigger_name="t-key") for e in sent]
     assert [row.key for row in rows] == list(keys)
     assert {(row.trigger_id, row.revision, row.old_key, row.tries) for row in rows} == {

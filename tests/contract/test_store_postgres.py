@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from support.stores import attempt, batch, claim, event_id, park
 
+from cdc_triggers.core.memory import Share
 from cdc_triggers.core.records import Lease
 from cdc_triggers.errors import SlotError
 
@@ -36,7 +37,7 @@ def test_a_trigger_that_another_session_has_locked_is_not_claimed_and_not_waited
     with other.cursor() as cursor:
         cursor.execute("BEGIN")
         cursor.execute("UPDATE cdc_triggers.trigger SET updated_at = now() WHERE id = 1")
-        rows, next_due_s = store.claim(1, 10, 1_000)
+        rows, next_due_s = store.claim(1, 10, Share(1_000, 1_000))
         assert (list(rows), next_due_s is not None) == ([], True)
         cursor.execute("ROLLBACK")
     assert claim(store) == [1]

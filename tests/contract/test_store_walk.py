@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import pytest
 from support.stores import MemoryWorld, batch, due, event, number_of, park
 
+from cdc_triggers.core.memory import Share
 from cdc_triggers.core.records import Resolution
 
 if TYPE_CHECKING:
@@ -67,8 +68,8 @@ class Side:
         written = self.store.write(batch([self.row(it) for it in parks], resolutions))
         return set(written.row_ids), written.freed
 
-    def claim(self, limit: int, max_bytes: int) -> tuple[list[tuple[int, int]], bool]:
-        rows, next_due_s = self.store.claim(1, limit, max_bytes)
+    def claim(self, limit: int, share: Share) -> tuple[list[tuple[int, int]], bool]:
+        rows, next_due_s = self.store.claim(1, limit, share)
         return [(number_of(row), row.tries) for row in rows], next_due_s is None
 
     def restart(self) -> None:
@@ -129,8 +130,9 @@ class Walk:
         self.live |= {n for n in new if parks[n].held and parks[n].status == "parked"}
 
     def claim(self) -> None:
-        limit, max_bytes = self.chance.choice((1, 3, 8)), self.chance.choice((1, 1_500, 10**6))
-        claimed, _ = self.same(lambda side: side.claim(limit, max_bytes))
+        limit = self.chance.choice((1, 3, 8))
+        share = Share(self.chance.choice((1, 1_500, 10**6)), self.chance.choice((2_200, 10**6)))
+        claimed, _ = self.same(lambda side: side.claim(limit, share))
         numbers = [number for number, _ in claimed]
         assert numbers == sorted(numbers)
         self.live.update(numbers)

@@ -88,6 +88,40 @@ def test_rows_of_50_mb_arrive_whole_also_from_the_table_of_parked_ones(
 
 
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("fault", "first"),
+    [
+        ("refused at first", Reply(status=503)),
+        pytest.param("slow at first", Reply(delay_s=8.0), marks=pytest.mark.whole),
+    ],
+)
+@modes
+def test_several_rows_of_50_mb_at_once_take_no_more_memory_than_one_and_hold_nobody_up(
+    database: Database, matrix: Matrix, mode: Mode, fault: str, first: Reply
+) -> None:
+    seen: set[str] = set()
+
+    def once(body: dict[str, Any], _tries: int) -> Reply:
+        if body["trigger"]["name"] != "huge" or body["id"] in seen:
+            return Reply()
+        seen.add(body["id"])
+        return first
+
+    count = matrix.scale(4, 8)
+    row = f"repeat('0123456789abcdef', {ROW // 16})"
+    spec = Spec("huge", "huge", {"retry_conf": {"num_retries": 3, "interval_sec": 1}})
+    with Busy(
+        database, mode, spec, tables=table("huge"), endpoint=LeanEndpoint(once), events=6_000
+    ) as it:
+        it.run(*(f"INSERT INTO huge VALUES ({n}, 1, {row})" for n in range(count)))
+        it.settle()
+    fault = f"{count} rows of 50 MB at once, {fault}"
+    # what parses wal2json's lines makes one copy more
+    largest_row = ROW if mode.plugin == "pgoutput" else ROW * 5 // 4
+    it.judge(matrix, GROUP, fault, others=count, largest_row=largest_row)
+
+
+@pytest.mark.timeout(600)
 @modes
 def test_thousands_of_tables_are_applied_started_and_delivered_in_bounded_time(
     database: Database, matrix: Matrix, mode: Mode

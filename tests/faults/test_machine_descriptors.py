@@ -23,6 +23,10 @@ FAILED = (
     "SELECT count(*) FROM cdc_triggers.delivery "
     "WHERE status = 'parked' AND last_error LIKE '%too many open files%'"
 )
+FIGURES = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+    "AND application_name = 'cdc-triggers metrics'"
+)
 SESSIONS = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() "
     "AND application_name LIKE 'cdc-triggers%'"
@@ -46,6 +50,7 @@ def test_without_descriptors_for_endpoints_deliveries_are_parked_and_retried(
     database = private(make_server, mode)
     load = Load(database, matrix.scale(1_000, 5_000))
     with Scene(database, mode, load) as scene:
+        wait_until(lambda: database.execute(FIGURES)[0][0], what="all connections are open")
         with exhausted(scene.stream.pid, for_reuse=True):
             with load:
                 wait_until(lambda: database.execute(FAILED)[0][0], 30, "attempts fail")

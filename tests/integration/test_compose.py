@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
+from support.servers import MissingError, missing
 
 from cdc_triggers.core.finding import Level
 from cdc_triggers.postgres.doctor import Wanted, examine
+from cdc_triggers.telemetry.metrics import METRICS, Kind
 
 if TYPE_CHECKING:
     from support.databases import Database
@@ -19,9 +25,71 @@ COMPOSE = Path(__file__).parents[2] / "compose"
 def test_every_file_that_the_compose_file_mounts_is_there() -> None:
     services = YAML(typ="safe").load(COMPOSE / "compose.yaml")["services"]
     volumes = [v for service in services.values() for v in service.get("volumes", ())]
+    given = set(COMPOSE.rglob("*.*")) - {COMPOSE / "compose.yaml", COMPOSE / "README.md"}
     mounted = [v.split(":")[0] for v in volumes if v.startswith("./")]
-    assert sorted(mounted) == ["./shop.sql", "./triggers.yaml"]
-    assert all((COMPOSE / path).is_file() for path in mounted)
+    assert {"./shop.sql", "./triggers.yaml", "./alerts.yaml"} <= set(mounted)
+    assert {COMPOSE / path for path in mounted} == given
+
+
+def test_every_service_that_is_named_by_another_is_there_and_listens_there() -> None:
+    services = YAML(typ="safe").load(COMPOSE / "compose.yaml")["services"]
+    named = {name for service in services.values() for name in service.get("depends_on", ())}
+    text = "".join(file.read_text() for file in COMPOSE.rglob("*.yaml"))
+    hosts = re.findall(r"(?:@|//|endpoint: |targets: \[\")([a-z]+):(\d+)", text)
+    assert named | {host for host, _ in hosts} <= set(services)
+    assert set(hosts) >= {("collector", "4318"), ("tempo", "4317"), ("prometheus", "9090")}
+
+
+def test_every_metric_of_the_rules_and_of_the_dashboard_is_one_that_there_is() -> None:
+    exposed: set[str] = set()
+    for metric in METRICS:
+        ends = ("_bucket", "_sum", "_count") if metric.kind is Kind.HISTOGRAM else ("",)
+        exposed.update(metric.exposed + end for end in ends)
+    for file in (COMPOSE / "alerts.yaml", COMPOSE / "grafana" / "cdc-triggers.json"):
+        used = set(re.findall(r"cdc_triggers_[a-z0-9_]+", file.read_text()))
+        assert used
+        assert used <= exposed, file
+
+
+def test_every_alert_is_described_and_says_how_grave_it_is() -> None:
+    (group,) = YAML(typ="safe").load(COMPOSE / "alerts.yaml")["groups"]
+    text = (COMPOSE.parent / "docs" / "howto" / "alerts.md").read_text()
+    described = re.findall(r"^\| `(\w+)` \|", text, flags=re.MULTILINE)
+    assert described == [rule["alert"] for rule in group["rules"]]
+    for rule in group["rules"]:
+        assert rule["labels"]["severity"] in {"critical", "warning", "info"}
+        assert set(rule["annotations"]) == {"summary", "description"}
+
+
+def test_promtool_accepts_rules_and_configuration() -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        raise missing(MissingError("no promtool: install Debian's package prometheus"))
+    for kind, file in (("rules", "alerts.yaml"), ("config", "prometheus.yaml")):
+        done = subprocess.run(
+            [promtool, "check", kind, COMPOSE / file], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_panels_of_the_dashboard_do_not_overlap_and_ask_the_provisioned_source() -> None:
+    board = json.loads((COMPOSE / "grafana" / "cdc-triggers.json").read_text())
+    taken: set[tuple[int, int]] = set()
+    for panel in board["panels"]:
+        place = panel["gridPos"]
+        columns = range(place["x"], place["x"] + place["w"])
+        cells = {(x, y) for x in columns for y in range(place["y"], place["y"] + place["h"])}
+        assert not cells & taken, panel["title"]
+        assert place["x"] + place["w"] <= 24
+        taken |= cells
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+    sources = YAML(typ="safe").load(COMPOSE / "grafana" / "datasources.yaml")["datasources"]
+    uids = {source["uid"] for source in sources}
+    asked = {p["datasource"]["uid"] for p in board["panels"] if "datasource" in p}
+    assert asked <= uids
+    for source in sources:
+        for jump in source["jsonData"].get("exemplarTraceIdDestinations", ()):
+            assert jump["datasourceUid"] in uids
 
 
 def test_example_schema_has_the_table_that_the_example_trigger_listens_to(

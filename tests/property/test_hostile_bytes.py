@@ -164,9 +164,18 @@ class Scripted:
 
     def __init__(self, received: Sequence[bytes]) -> None:
         self.received = deque(received)
+        self.size = 0
+        self._rest = b""
 
-    def receive(self) -> bytes | None:
-        return self.received.popleft() if self.received else None
+    def receive(self, head: int) -> bytes | None:
+        if not self.received:
+            return None
+        message = self.received.popleft()
+        self.size, self._rest = len(message), message[head:]
+        return message[:head]
+
+    def rest(self) -> bytes:
+        return self._rest
 
     def fill(self) -> None:
         pass

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from cdc_triggers.core.kriti import limits, values
 from cdc_triggers.core.kriti.functions import FUNCTIONS
 from cdc_triggers.core.kriti.limits import Budget
-from cdc_triggers.core.kriti.problems import InvalidTemplateError, Problem
+from cdc_triggers.core.kriti.problems import InvalidTemplateError
 from cdc_triggers.core.kriti.template import Inputs, compiled
 from cdc_triggers.errors import TemplateError
+
+if TYPE_CHECKING:
+    from cdc_triggers.core.problems import Problem
 
 NAMES = frozenset({"$body"})
 

@@ -18,7 +18,7 @@ from cdc_triggers.core.attempt_log import Times
 from cdc_triggers.core.done import Done
 from cdc_triggers.core.engine import Engine
 from cdc_triggers.core.lsn import Lsn
-from cdc_triggers.core.memory import FLIGHT_BYTES, HELD_BYTES, LARGE_BYTES, MIB, Memory
+from cdc_triggers.core.memory import ANY_BYTES, FLIGHT_BYTES, HELD_BYTES, LARGE_BYTES, MIB, Memory
 from cdc_triggers.core.outbox import ANSWERS_BYTES
 from cdc_triggers.core.parking import OUTBOX_BYTES, OUTBOX_RECORDS
 from cdc_triggers.core.records import BatchResult, StartState
@@ -39,6 +39,12 @@ COPIES = 2
 # ---- the rule
 
 
+def fly(shared: Memory, size: int, *, has_row: bool = False) -> int:
+    """Queue it and take it off."""
+    shared.queue(size)
+    return shared.take_off(size, has_row=has_row)
+
+
 @given(
     hogs=st.integers(1, 60),
     size=st.integers(50_000, LARGE_BYTES),
@@ -52,11 +58,27 @@ def test_hogs_leave_room_for_the_first_attempt_of_everybody_else(
     for _ in range(4 * FLIGHT_BYTES // size + hogs):
         hog = chance.randrange(hogs)
         if shared.may_fly(size, mine[hog]):
-            mine[hog] += shared.take_off(size)
+            mine[hog] += fly(shared, size)
     assert shared.flying <= FLIGHT_BYTES + hogs * size
     assert max(mine) <= max(size, (FLIGHT_BYTES + size) // 2)
     assert shared.may_fly(size, 0) == (shared.flying < 2 * FLIGHT_BYTES)
     assert shared.may_fly(LARGE_BYTES + 1, 0), "a large one waits for large ones only"
+
+
+def test_a_large_one_in_flight_is_held_until_it_has_a_row() -> None:
+    shared = Memory()
+    fly(shared, HELD_BYTES + 1)
+    assert shared.must_wait
+    shared.afloat = 0
+    assert not shared.must_wait
+    first, second = shared.begin_claim(large=True), shared.begin_claim(large=True)
+    assert first is not None
+    assert second is not None
+    assert (first.row_bytes, second.row_bytes) == (LARGE_BYTES, LARGE_BYTES), "one is in memory"
+    shared.land(HELD_BYTES + 1)
+    third = shared.begin_claim(large=True)
+    assert third is not None
+    assert third.row_bytes == ANY_BYTES
 
 
 @given(st.lists(st.integers(LARGE_BYTES + 1, 100 * MIB), min_size=2, max_size=5))
@@ -66,7 +88,7 @@ def test_of_large_deliveries_one_is_in_flight_and_no_small_one_waits_for_it(
     shared = Memory()
     for size in sizes:
         assert shared.may_fly(size, 0)
-        mine = shared.take_off(size)
+        mine = fly(shared, size)
         assert not any(shared.may_fly(other, mine) for other in sizes)
         assert shared.may_fly(LARGE_BYTES, mine)
         shared.land(size)
@@ -78,13 +100,15 @@ def test_claims_share_what_is_free_and_one_is_always_possible_until_twice_the_bo
 ) -> None:
     shared = Memory()
     shared.queued = queued
-    shares = [share for _ in range(wishes) if (share := shared.begin_claim()) is not None]
+    shares = [share for _ in range(wishes) if (share := shared.begin_claim(large=True)) is not None]
     assert len(shares) <= memory.CLAIMS
     assert bool(shares) == (queued <= 2 * HELD_BYTES)
-    assert sum(shares) <= max(1, HELD_BYTES - queued)
+    assert sum(share.bytes for share in shares) <= max(1, HELD_BYTES - queued)
+    assert sum(share.row_bytes == ANY_BYTES for share in shares) == bool(shares)
     for share in shares:
         shared.end_claim(share)
     assert (shared.claims, shared.claiming, shared.queued) == (0, 0, queued)
+    assert shared.large_claims == 0
 
 
 # ---- a thousand triggers

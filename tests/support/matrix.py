@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+import json
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Self
+
+from support.witness import Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
-    from support.witness import Mode, Verdict
+    from support.witness import Mode
 
 GROUPS = (
     "The stream dies",
@@ -52,12 +56,28 @@ class Matrix:
         """How much of it: `pick` in a run of all tests, `whole` in `make faults`."""
         return whole if self.whole else pick
 
+    def append_to(self, log: Path) -> None:
+        """Add the rows to a log: a line of JSON a run, whoever else writes to it."""
+        with log.open("a", encoding="utf-8") as lines:
+            for (group, fault, mode), verdicts in self.rows.items():
+                for verdict in verdicts:
+                    lines.write(json.dumps([group, fault, mode, asdict(verdict)]) + "\n")
+
+    @classmethod
+    def read(cls, log: Path) -> Self:
+        """What a log holds."""
+        matrix = cls(whole=True)
+        for line in log.read_text("utf-8").splitlines():
+            group, fault, mode, verdict = json.loads(line)
+            matrix.add(group, fault, mode, Verdict(**verdict))
+        return matrix
+
     def markdown(self) -> str:
         """The tables, group by group."""
         return "\n".join(
             "\n".join([f"## {group}", "", *_table(rows), ""])
             for group in GROUPS
-            if (rows := [(f, m, v) for (g, f, m), v in self.rows.items() if g == group])
+            if (rows := sorted((f, m, v) for (g, f, m), v in self.rows.items() if g == group))
         )
 
 

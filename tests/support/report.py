@@ -1,19 +1,20 @@
-"""The page that `make faults` writes: what is run, on what, and the tables."""
+"""The page that `make faults` writes: what is run, on what, and the tables.
+
+`python -m support.report LOG PAGE` makes it of the log that the tests wrote.
+"""
 
 from __future__ import annotations
 
 import os
 import platform
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import psutil
 
+from support.matrix import Matrix
 from support.servers import versions
-
-if TYPE_CHECKING:
-    from support.matrix import Matrix
 
 _HEADER = Path(__file__).with_name("faults_header.md")
 
@@ -29,3 +30,8 @@ def page(matrix: Matrix) -> str:
         postgresql=", ".join(versions()),
     )
     return header + matrix.markdown()
+
+
+if __name__ == "__main__":
+    log, target = map(Path, sys.argv[1:])
+    target.write_text(page(Matrix.read(log)), encoding="utf-8")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 NAMES = ("18", "16", "system")
 
 _SYSTEM_ROOT = Path("/usr/lib/postgresql")
+_SYSTEM_SHARE = Path("/usr/share/postgresql")
 
 
 class MissingError(Exception):
@@ -78,6 +79,12 @@ class Server:
     def has_wal2json(self) -> bool:
         """Only Debian's servers can have it: the wheel has no such plugin."""
         return (self.bin_dir.parent / "lib" / "wal2json.so").exists()
+
+    @property
+    def has_postgis(self) -> bool:
+        """Likewise."""
+        folder = _SYSTEM_SHARE / str(self.version) / "extension"
+        return self.name == "system" and (folder / "postgis.control").exists()
 
     def dsn_of(self, database: str, user: str = embedded.SUPERUSER) -> str:
         return self.instance.dsn_of(database, user)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from cdc_triggers.core.event import Event
 from cdc_triggers.core.lsn import Lsn, parse
+from cdc_triggers.core.memory import Share
 from cdc_triggers.core.records import AttemptRow, Batch, Lease, ParkRow, Progress, Resolution
 from cdc_triggers.postgres.capture import Installer
 from cdc_triggers.postgres.connect import connect
@@ -336,9 +337,16 @@ def resolve(world: World, outcome: str, *numbers: int, delay_s: float = 0.0) -> 
     )
 
 
-def claim(store: Store, limit: int = 100, max_bytes: int = MANY, trigger_id: int = 1) -> list[int]:
+def claim(
+    store: Store,
+    limit: int = 100,
+    max_bytes: int = MANY,
+    trigger_id: int = 1,
+    *,
+    max_row_bytes: int = MANY,
+) -> list[int]:
     """Numbers of the events claimed."""
-    rows, _ = store.claim(trigger_id, limit, max_bytes)
+    rows, _ = store.claim(trigger_id, limit, Share(max_bytes, max_row_bytes))
     return [number_of(row) for row in rows]
 
 

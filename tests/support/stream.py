@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from cdc_triggers.core.attempt import Outcome
     from cdc_triggers.core.delivery import Delivery
+    from cdc_triggers.core.memory import Share
     from cdc_triggers.core.messages import Message
 
 OK = Response(200, (), b"")
@@ -228,8 +229,9 @@ class Stream:
 
     def ask_claims(self, max_bytes: int = 1 << 20) -> None:
         for trigger_id, limit in self.engine.claims_due(self.clock.monotonic()):
-            size = min(max_bytes, self.engine.claim_bytes(trigger_id))
-            self.calls.append(lambda t=trigger_id, n=limit, s=size: self._claim(t, n, s))  # type: ignore[misc]
+            share = self.engine.claim_share(trigger_id)
+            share = share._replace(bytes=min(max_bytes, share.bytes))
+            self.calls.append(lambda t=trigger_id, n=limit, s=share: self._claim(t, n, s))  # type: ignore[misc]
 
     def run_call(self) -> None:
         """The SQL thread runs one call."""
@@ -276,8 +278,8 @@ class Stream:
 
         return answer
 
-    def _claim(self, trigger_id: int, limit: int, max_bytes: int) -> Callable[[], None]:
-        rows, next_due_s = self.store.claim(trigger_id, limit, max_bytes)
+    def _claim(self, trigger_id: int, limit: int, share: Share) -> Callable[[], None]:
+        rows, next_due_s = self.store.claim(trigger_id, limit, share)
 
         def answer() -> None:
             now = self.clock.monotonic()

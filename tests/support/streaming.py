@@ -140,7 +140,7 @@ class StreamProcess:
         self._options = options
         self._environ = {"PYTHONPATH": ENVIRONMENT["PYTHONPATH"], **(environ or {})}
         self._dsn = dsn or database.dsn
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -245,7 +245,7 @@ def command(*arguments: str, failpoint: tuple[str, int] | None = None) -> list[s
     return [sys.executable, "-m", "support.failpoint", place, str(nth), *arguments]
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

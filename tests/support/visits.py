@@ -46,6 +46,11 @@ class Visited(Endpoint):
         """Visits of one stream that began after `since`."""
         return [v for v in self.visits if v.stream == stream and v.began > since]
 
+    def under_way(self) -> int:
+        """How many have come and were not answered yet."""
+        now = time.monotonic()
+        return sum(visit.ended > now for visit in self.visits)
+
     def overlaps(self) -> list[tuple[Visit, Visit]]:
         """Visits of one lane, by whichever streams, of which the second began in the first."""
         found = []

@@ -16,7 +16,11 @@ from cdc_triggers.cli.main import app
 from cdc_triggers.console.metadata import BULKS
 from cdc_triggers.console.metadata_calls import CALLS
 from cdc_triggers.console.rest import OPERATIONS
-from cdc_triggers.core import spec, transform_spec
+from cdc_triggers.core import cleanup, condition, images, spec, transform_spec
+from cdc_triggers.core.cel import cost, parser
+from cdc_triggers.core.cel.checker import VARIABLES
+from cdc_triggers.core.cel.functions import FUNCTIONS as CEL_FUNCTIONS
+from cdc_triggers.core.cel.parser import MACROS
 from cdc_triggers.core.kriti import limits
 from cdc_triggers.core.kriti.functions import FUNCTIONS
 
@@ -40,6 +44,8 @@ MODELS: dict[str, type[Model]] = {
     "Operation": spec.Operation,
     "Header": spec.Header,
     "Retry": spec.RetryConf,
+    "Cleanup": cleanup.CleanupConfig,
+    "Retention": cleanup.Retention,
 }
 
 
@@ -174,6 +180,23 @@ def test_the_example_of_the_transform_reference_is_valid(tmp_path: Path) -> None
     assert trigger.response_transform
 
 
+def test_the_condition_reference_has_every_variable_function_and_limit() -> None:
+    written = sections(REFERENCE / "conditions.md", "##")
+    assert first_cells(written["Variables"]) == set(VARIABLES)
+    assert first_cells(written["Functions"]) == {"has", *MACROS, *CEL_FUNCTIONS}
+    text = written["Limits"].replace(",", "")
+    figures = [condition.SOURCE_CHARACTERS, parser.DEPTH, condition.DEPTH, condition.MACRO_DEPTH]
+    figures += [condition.LEAST_INPUT, cost.CHARACTERS, images.DEPTH, cost.BUDGET // 10_000]
+    for figure in figures:
+        assert re.search(rf"\b{figure}\b", text), figure
+
+
+def test_the_example_of_the_condition_reference_is_valid() -> None:
+    text = (REFERENCE / "conditions.md").read_text("utf-8")
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    condition.compiled(YAML(typ="safe").load(block)["condition"])
+
+
 def test_the_example_of_the_trigger_file_reference_is_valid(tmp_path: Path) -> None:
     text = (REFERENCE / "trigger-file.md").read_text("utf-8")
     blocks = re.findall(r"^```yaml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
@@ -222,7 +245,7 @@ def test_the_log_reference_has_every_fact_with_its_level_and_keys() -> None:
 def test_the_settings_reference_has_every_variable_that_is_read() -> None:
     text = (REFERENCE / "settings.md").read_text("utf-8")
     others = (settings.CONFIG_VARIABLE, settings.SECRET_VARIABLE, settings.SOURCE_VARIABLE)
-    for name in (*settings.DSN_VARIABLES, *others):
+    for name in (*settings.DSN_VARIABLES, *others, settings.TRACE_CONTEXT_VARIABLE):
         assert f"`{name}`" in text
 
 
@@ -237,7 +260,7 @@ def test_the_api_reference_has_every_call_and_no_other() -> None:
 def test_the_compose_file_pins_its_images_and_sends_where_it_listens() -> None:
     services = YAML(typ="safe").load(ROOT / "compose" / "compose.yaml")["services"]
     for service in services.values():
-        assert re.search(r":\d+\.\d+", service["image"])
+        assert re.search(r":v?\d+\.\d+\.\d+|:\d+\.\d+-\w+", service["image"])
     command = services["receiver"]["command"]
     port = command[command.index("--port") + 1]
     assert services["stream"]["environment"]["RECEIVER_URL"] == f"http://receiver:{port}"

@@ -140,6 +140,16 @@ def test_a_source_without_event_triggers_makes_an_empty_file(tmp_path: Path) -> 
     assert "# Not imported: source default (postgres) has 3 more" in path.read_text()
 
 
+def test_the_servers_own_flag_stands_in_the_file_to_be_uncommented(tmp_path: Path) -> None:
+    path = written(tmp_path, hasura_import.load(PROJECT, None))
+    text = path.read_text("utf-8")
+    assert not any(t.stringify_numeric_types for t in trigger_file.load([path]).triggers)
+    path.write_text(
+        text.replace("# stringify_numeric_types: true", "stringify_numeric_types: true")
+    )
+    assert all(t.stringify_numeric_types for t in trigger_file.load([path]).triggers)
+
+
 # ---- what is carried over
 
 

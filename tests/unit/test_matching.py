@@ -5,8 +5,10 @@ from typing import Any
 import pytest
 from support.deliveries import event
 
+from cdc_triggers.core.columns import Holds
 from cdc_triggers.core.matching import TOTAL_KEY, Matcher, in_force
 from cdc_triggers.core.records import Revision, TriggerRow
+from cdc_triggers.core.shape import WHOLE
 from cdc_triggers.core.snapshot import Snapshot
 from cdc_triggers.core.spec import Trigger
 
@@ -148,5 +150,29 @@ def test_a_manual_event_is_for_the_one_trigger_that_it_names() -> None:
 def test_payload_columns_have_the_names_of_the_row() -> None:
     row = trigger(columns=((1, "id"), (2, "name"), (3, "cost")))
     found = event(1, new=b'{"id":1,"name":"a","cost":1}')
-    assert Matcher([row]).payload_names(found, row.revisions[0], ("id", "price")) == ("id", "cost")
-    assert Matcher([row]).payload_names(found, row.revisions[0], "*") == "*"
+    narrowed = revision(definition={"insert": {"payload": ["id", "price"]}})
+    assert Matcher([row]).shape(found, narrowed).columns == ("id", "cost")
+    assert Matcher([row]).shape(found, row.revisions[0]) is WHOLE
+
+
+def test_only_a_spec_that_asks_for_it_has_its_numbers_as_text() -> None:
+    row = trigger()._replace(holds=Holds(large=frozenset({1, 3})))
+    found = event(1, new=b'{"id":1,"name":"a","price":1}')
+    assert Matcher([row]).shape(found, revision()) is WHOLE
+    asked = revision(stringify_numeric_types=True)
+    assert Matcher([row]).shape(found, asked).numbers == {"id", "price"}
+    assert Matcher([row]).shape(event(1, "MANUAL", new=b'{"id":1}'), asked) is WHOLE
+
+
+def test_the_type_of_a_column_is_followed_through_its_rename_and_its_end() -> None:
+    asked = revision(stringify_numeric_types=True)
+    before = Matcher([trigger()._replace(holds=Holds(large=frozenset({3})))])
+    renamed = trigger(columns=((1, "id"), (2, "name"), (3, "cost")))
+    after = Matcher([renamed._replace(holds=Holds(large=frozenset({3})))], before)
+    dropped = Matcher([trigger(columns=((1, "id"), (2, "name")))], after)
+    retyped = Matcher([renamed], after)
+    old, new = b'{"id":1,"name":"a","price":1}', b'{"id":1,"name":"a","cost":1}'
+    assert after.shape(event(1, new=old), asked).numbers == {"price"}
+    assert after.shape(event(1, new=new), asked).numbers == {"cost"}
+    assert dropped.shape(event(1, new=new), asked).numbers == {"cost"}
+    assert retyped.shape(event(1, new=new), asked) == WHOLE

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cdc_triggers.core import payload
 from cdc_triggers.core.event import Event
 from cdc_triggers.core.lsn import Lsn
+from cdc_triggers.core.shape import Shape
+
+if TYPE_CHECKING:
+    from cdc_triggers.core.spec import Columns
 
 ID = "01939d3e-0000-7000-8000-000000000001"
 TRACE = (
@@ -36,8 +40,8 @@ def event(**changes: Any) -> Event:
     return made._replace(**changes)
 
 
-def parsed(made: Event, columns: Any = "*") -> Any:
-    return json.loads(payload.body(made, "order_changed", 2, 5, columns))
+def parsed(made: Event, columns: Columns = "*") -> Any:
+    return json.loads(payload.body(made, "order_changed", 2, 5, Shape(columns)))
 
 
 def test_the_body_is_the_contracts_and_nothing_else() -> None:
@@ -59,7 +63,7 @@ def test_the_body_is_the_contracts_and_nothing_else() -> None:
 
 def test_rows_pass_through_as_the_bytes_that_they_are() -> None:
     row = b'{"n":1.10,"big":123456789012345678901234567890,"e":1e400,"grun":"gr\xc3\xbcn"}'
-    assert row in payload.body(event(new=row), "t", 0, 0, "*")
+    assert row in payload.body(event(new=row), "t", 0, 0)
 
 
 def test_a_missing_row_is_null() -> None:
@@ -68,7 +72,7 @@ def test_a_missing_row_is_null() -> None:
 
 
 def test_payload_narrows_old_and_new_and_keeps_the_digits() -> None:
-    made = payload.body(event(), "t", 0, 0, ("total",))
+    made = payload.body(event(), "t", 0, 0, Shape(("total",)))
     assert b'"data":{"old":{"total":1.10},"new":{"total":1.20}}' in made
     assert parsed(event(old=None), ("id",))["event"]["data"] == {"old": None, "new": {"id": 1}}
 
@@ -110,6 +114,51 @@ def test_only_x_hasura_keys_are_kept_in_lower_case_with_text_values() -> None:
         "x-hasura-none": "null",
         "x-hasura-list": '["a",1]',
     }
+
+
+def test_of_our_own_session_setting_every_key_is_kept() -> None:
+    session = b'{"cdc_triggers":{"User-Id":7,"x-hasura-role":"admin","tags":["a"]}}'
+    assert parsed(event(session=session))["event"]["session_variables"] == {
+        "user-id": "7",
+        "x-hasura-role": "admin",
+        "tags": '["a"]',
+    }
+
+
+@pytest.mark.parametrize("own", [b"nonsense", b"[]", b'"x"', b'{"a":1', b"null", b"1}"])
+def test_our_own_session_setting_that_is_no_object_is_null(own: bytes) -> None:
+    made = event(session=b'{"cdc_triggers":' + own + b"}")
+    assert parsed(made)["event"]["session_variables"] is None
+
+
+@pytest.mark.parametrize(("flags", "state"), [("01", "1"), ("00", "0"), ("03", "1")])
+def test_a_traceparent_becomes_a_trace_context_and_a_header(flags: str, state: str) -> None:
+    ids = "4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"
+    made = event(trace=f"00-{ids}-{flags}".encode())
+    assert parsed(made)["event"]["trace_context"] == {
+        "trace_id": ids[:32],
+        "span_id": ids[33:],
+        "sampling_state": state,
+    }
+    assert payload.trace_headers(made) == (("traceparent", f"00-{ids}-0{state}"),)
+    later = event(trace=f"01-{ids}-{flags}-more".encode())
+    assert payload.trace_headers(later) == payload.trace_headers(made)
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7",
+        b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-more",
+        b"ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+        b"00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+        b"00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+        b"00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+    ],
+)
+def test_a_traceparent_that_w3c_does_not_allow_is_absent(trace: bytes) -> None:
+    assert parsed(event(trace=trace))["event"]["trace_context"] is None
+    assert payload.trace_headers(event(trace=trace)) == ()
 
 
 @pytest.mark.parametrize("trace", [None, b"", b"nonsense", b"[]", b"\xff", b'{"a":1}}'])

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cdc_triggers.cli import status
-from cdc_triggers.core.views import SlotStatus, Status, StreamStatus, TriggerStatus
+from cdc_triggers.core.views import (
+    RetentionStatus,
+    SlotStatus,
+    Status,
+    StreamStatus,
+    TriggerStatus,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +45,7 @@ def keys(heading: str | None) -> list[str]:
     ("heading", "fields"),
     [
         (None, Status._fields),
+        ("retention", RetentionStatus._fields),
         ("slot", SlotStatus._fields),
         ("stream", StreamStatus._fields),
         ("triggers", TriggerStatus._fields),

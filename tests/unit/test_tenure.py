@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 from support.stream import trigger_row
+from support.waiting import wait_until
 
 from cdc_triggers.app.adapters import Adapters
 from cdc_triggers.app.requests import RequestFactory
 from cdc_triggers.app.streamer import Options, Streamer
+from cdc_triggers.app.watch import Watch
 from cdc_triggers.app.worker import Worker
 from cdc_triggers.core.attempt import Response
+from cdc_triggers.core.memory import ANY_BYTES, MIB, Share
 from cdc_triggers.core.messages import Signal
 from cdc_triggers.core.records import Lease
 from cdc_triggers.errors import ConnectionLostError, FencedError, SlotBusyError, SlotError
@@ -61,6 +64,7 @@ class World:
         self.slot = Slot()
         self.sender = sender or FaultySender()
         self.facts = Facts()
+        self.watch = Watch(self.clock, self.facts)
         self.transactions = 0
         self.renew("first")
 
@@ -96,6 +100,7 @@ class World:
             RequestFactory({}),
             self.clock,
             self.facts,
+            self.watch,
         )
         streamer = Streamer(adapters, Options("slot", "pgoutput", drain_timeout_s))
         running = asyncio.ensure_future(streamer.run())
@@ -206,6 +211,30 @@ def test_a_write_whose_answer_was_lost_is_not_sent_again() -> None:
             end = world.insert(1)
             await until(lambda: world.slot.confirmed == end, world)
             assert world.sent() == ["1.1"]
+
+    run(scenario)
+
+
+def test_a_large_write_that_takes_longer_than_the_lease_does_not_end_it() -> None:
+    async def scenario() -> None:
+        world = World(FaultySender([BAD]))
+        took: list[Batch] = []
+
+        def take_long(batch: Batch) -> None:
+            if batch.parks and not took:
+                took.append(batch)
+                world.clock.advance(14.0)
+                lag = world.watch.meter.loop_lag
+                ticks = lag.count
+                wait_until(lambda: lag.count > ticks + 1, what="the stream looks at its lease")
+
+        world.store.before_write = take_long
+        async with world.streaming():
+            row = log_row("1.1", xid=1, new=b'{"id":1,"v":"%b"}' % (b"x" * 5 * MIB))
+            world.source.feed(transaction(100, [row], 1))
+            await until(lambda: world.slot.confirmed == 108 and len(world.sent()) == 2, world)
+            assert took
+            assert "stream.interrupted" not in world.facts.names
 
     run(scenario)
 
@@ -330,4 +359,4 @@ def test_the_store_fences_a_holder_that_was_replaced() -> None:
     assert other.take_lease(10.0) is None, "the silent one is ended, for next time"
     assert other.take_lease(10.0) == Lease(0, 0, 0)
     with pytest.raises((FencedError, ConnectionLostError)):
-        world.store.claim(1, 1, 1)
+        world.store.claim(1, 1, Share(1, ANY_BYTES))

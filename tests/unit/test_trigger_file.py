@@ -267,15 +267,6 @@ def test_one_mistake_gives_one_problem_with_line_and_remedy(
     assert len(found) == 1 or lines in (["insert:"], ["webhook:"]), found
 
 
-@pytest.mark.parametrize("key", ["cleanup_config"])
-@pytest.mark.parametrize("value", ["", " {version: 2}"])
-def test_hasura_keys_that_are_not_supported_yet_are_refused(
-    tmp_path: Path, key: str, value: str
-) -> None:
-    (problem,) = problems(tmp_path, f"{HASURA}    {key}:{value}\n")
-    assert re.match(rf"18: trigger 'order_changed': `{key}` is not supported .*line 18", problem)
-
-
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -9,7 +9,7 @@ from cdc_triggers.errors import TemplateError
 
 if TYPE_CHECKING:
     from cdc_triggers.core.kriti.limits import Budget
-    from cdc_triggers.core.kriti.problems import Place
+    from cdc_triggers.core.problems import Place
 
 
 def equal(left: Value, right: Value, budget: Budget, place: Place) -> bool:

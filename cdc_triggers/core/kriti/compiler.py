@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple, assert_never
 from cdc_triggers.core.kriti import nodes
 from cdc_triggers.core.kriti.comparing import equal, less
 from cdc_triggers.core.kriti.functions import FUNCTIONS, MisuseError, Scene
-from cdc_triggers.core.kriti.problems import Problem
 from cdc_triggers.core.kriti.values import Number, Value, kind, measure, write
+from cdc_triggers.core.problems import Problem
 from cdc_triggers.errors import TemplateError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from cdc_triggers.core.kriti.limits import Budget
     from cdc_triggers.core.kriti.nodes import Node
-    from cdc_triggers.core.kriti.problems import Place
+    from cdc_triggers.core.problems import Place
 
 
 class Run(NamedTuple):

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cdc_triggers.core.kriti.limits import Budget
-    from cdc_triggers.core.kriti.problems import Place
+    from cdc_triggers.core.problems import Place
 
 _LETTERS = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 _RECIPROCAL = Context(prec=34)

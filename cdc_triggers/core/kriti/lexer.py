@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from cdc_triggers.core.kriti.problems import InvalidTemplateError, Place, Problem
+from cdc_triggers.core.kriti.problems import InvalidTemplateError
+from cdc_triggers.core.problems import Place, Problem
 
 _BLANK = re.compile(r"(?:[ \t\r\n\f\v]++|\#[^\n]*+)*+")
 _TOKEN = re.compile(

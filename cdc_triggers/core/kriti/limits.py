@@ -6,7 +6,7 @@ than a quarter of a second, and reading and writing the largest body about as lo
 
 from __future__ import annotations
 
-from cdc_triggers.core.kriti.problems import Place
+from cdc_triggers.core.problems import Place
 from cdc_triggers.errors import TemplateError
 
 SOURCE_CHARACTERS = 65_536

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from cdc_triggers.core.kriti.problems import Place
     from cdc_triggers.core.kriti.values import Value
+    from cdc_triggers.core.problems import Place
 
 
 @dataclass(frozen=True, slots=True)

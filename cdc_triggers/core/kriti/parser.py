@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 from cdc_triggers.core.kriti import nodes
 from cdc_triggers.core.kriti.lexer import Lexer
 from cdc_triggers.core.kriti.limits import DEPTH, SOURCE_CHARACTERS, START
-from cdc_triggers.core.kriti.problems import InvalidTemplateError, Problem
+from cdc_triggers.core.kriti.problems import InvalidTemplateError
 from cdc_triggers.core.kriti.values import Number
+from cdc_triggers.core.problems import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from cdc_triggers.core.kriti.lexer import Token
     from cdc_triggers.core.kriti.nodes import Node
-    from cdc_triggers.core.kriti.problems import Place
+    from cdc_triggers.core.problems import Place
 
 _OR, _AND, _NOT, _COMPARISON, _DEFAULT = range(1, 6)
 

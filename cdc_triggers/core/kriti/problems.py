@@ -1,33 +1,9 @@
-"""What is wrong with a template, and where? Known before it ever runs."""
+"""A template that is not one."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from cdc_triggers.core.problems import InvalidSourceError
 
 
-class Place(NamedTuple):
-    """Where in a template, both counted from 1."""
-
-    line: int
-    column: int
-
-    def __str__(self) -> str:
-        return f"line {self.line}, column {self.column}"
-
-
-class Problem(NamedTuple):
-    """Something that keeps a template from being used."""
-
-    place: Place
-    text: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.text}"
-
-
-class InvalidTemplateError(ValueError):
-    """A template that cannot be used; `problems` has all that was found, in their order."""
-
-    def __init__(self, problems: tuple[Problem, ...]) -> None:
-        super().__init__("; ".join(map(str, problems)))
-        self.problems = problems
+class InvalidTemplateError(InvalidSourceError):
+    """A template that cannot be used."""

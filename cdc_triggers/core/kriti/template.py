@@ -10,7 +10,8 @@ from cdc_triggers.core.kriti.compiler import Compiler, Run, as_text
 from cdc_triggers.core.kriti.functions import FUNCTIONS
 from cdc_triggers.core.kriti.limits import CHAIN, OUTPUT_BYTES, START, Budget
 from cdc_triggers.core.kriti.parser import parse
-from cdc_triggers.core.kriti.problems import InvalidTemplateError, Problem
+from cdc_triggers.core.kriti.problems import InvalidTemplateError
+from cdc_triggers.core.problems import Problem
 from cdc_triggers.errors import TemplateError
 
 if TYPE_CHECKING:

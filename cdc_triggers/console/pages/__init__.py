@@ -1,0 +1,1 @@
+"""The console: pages for people, rendered here, on the same port as the API."""

@@ -1,0 +1,36 @@
+"""What was done on the console, newest first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cdc_triggers.console.pages.action import invalid
+from cdc_triggers.console.pages.view import Page
+
+if TYPE_CHECKING:
+    from cdc_triggers.console.pages.action import Action
+    from cdc_triggers.console.pages.site import Context, Visit
+
+LINES = 50
+_DIGITS = 18
+
+
+def fill(visit: Visit) -> Context:
+    """A page of lines, and where the next one begins."""
+    before = visit.query.get("before")
+    if before and not (before.isascii() and before.isdigit() and len(before) <= _DIGITS):
+        raise invalid("before is the number of a line")
+    target = visit.query.get("target") or None
+    with visit.backend.audit() as audit:
+        lines = audit.lines(LINES + 1, int(before) if before else None, None, target)
+    shown = lines[:LINES]
+    return {
+        "lines": shown,
+        "target": target,
+        "next": shown[-1].id if len(lines) > LINES else None,
+        "paged": bool(before),
+    }
+
+
+PAGES = {"/audit": Page("Audit", "audit", "audit.html", fill)}
+ACTIONS: dict[str, Action] = {}

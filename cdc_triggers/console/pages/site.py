@@ -1,0 +1,97 @@
+"""What all pages share, and what one request for a page brings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cdc_triggers.console.pages.form import Form
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from cdc_triggers.console.calls import Lane
+    from cdc_triggers.console.pages.checks import Checks
+    from cdc_triggers.console.pages.gate import Gate
+    from cdc_triggers.console.pages.history import History
+    from cdc_triggers.console.pages.live import Seats
+    from cdc_triggers.console.pages.rendering import Renderer
+    from cdc_triggers.console.pages.session import Session
+    from cdc_triggers.console.redelivering import Redeliveries
+    from cdc_triggers.core.views import AuditLine
+    from cdc_triggers.ports import Telemetry
+    from cdc_triggers.wiring.serving import Backend
+
+
+_NUMBER_LIMIT = 19
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all pages share.
+
+    Attributes:
+        reading, changing: threads for what blocks, apart from those of the API.
+        history: what was measured until now; checks: what the doctor found.
+        redeliveries: those that run in this process.
+        seats: of the pages that are live.
+    """
+
+    backend: Backend
+    gate: Gate
+    telemetry: Telemetry
+    renderer: Renderer
+    history: History
+    checks: Checks
+    reading: Lane
+    changing: Lane
+    redeliveries: Redeliveries
+    seats: Seats
+
+    def notice(self, visit: Visit) -> AuditLine | None:
+        """What was done just now: after an action the address says its number in the audit."""
+        told = visit.query.get("done")
+        if not (told.isascii() and told.isdigit() and len(told) < _NUMBER_LIMIT):
+            return None
+        with self.backend.audit() as audit:
+            return audit.line(int(told))
+
+
+class Browser(NamedTuple):
+    """Where a request comes from, as the audit says it."""
+
+    address: str
+    user_agent: str
+
+
+class Visit(NamedTuple):
+    """One request for a page, by somebody who may see it.
+
+    Attributes:
+        path: the parts of the path that vary.
+        here: the path itself.
+        query: of the address.
+        form: of a POST; empty for a GET.
+        now: in UTC.
+        theme: `light`, `dark`, or `auto`: as the system says.
+    """
+
+    site: Site
+    session: Session
+    browser: Browser
+    here: str
+    path: Mapping[str, str]
+    query: Form
+    now: datetime
+    form: Form = Form()
+    theme: str = "auto"
+
+    @property
+    def backend(self) -> Backend:
+        """The database."""
+        return self.site.backend
+
+
+Context = dict[str, Any]
+"""What a template is filled with."""

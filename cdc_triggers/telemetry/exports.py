@@ -1,0 +1,42 @@
+"""How a signal's exports go: counted, and said when it changes, not for every batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cdc_triggers.ports import Telemetry
+
+
+class Exports:
+    """Of one signal; its methods are called from one thread, but for `dropped`.
+
+    Attributes:
+        sent: records that a collector has taken.
+        dropped: records that found no room, or were not taken.
+        failures: batches that were not taken.
+    """
+
+    def __init__(self, signal: str, telemetry: Telemetry) -> None:
+        self.signal = signal
+        self.sent = self.dropped = self.failures = 0
+        self._telemetry = telemetry
+        self._failing = False
+        self._dropped_before = 0
+
+    def succeeded(self, records: int) -> None:
+        """A batch was taken."""
+        self.sent += records
+        if self._failing:
+            self._failing = False
+            dropped = self.dropped - self._dropped_before
+            self._telemetry.fact("info", "telemetry.recovered", signal=self.signal, dropped=dropped)
+
+    def failed(self, error: str, records: int) -> None:
+        """A batch was not taken, and is gone."""
+        if not self._failing:
+            self._failing = True
+            self._dropped_before = self.dropped
+            self._telemetry.fact("warning", "telemetry.failing", signal=self.signal, error=error)
+        self.failures += 1
+        self.dropped += records

@@ -1,0 +1,211 @@
+"""Metrics over OTLP: what `/metrics` shows, pushed at an interval by an exporter of the SDK."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk.metrics import Exemplar as ExemplarData
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    Gauge,
+    HistogramDataPoint,
+    MetricExportResult,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.sdk.metrics.export import Histogram as HistogramData
+from opentelemetry.sdk.metrics.export import Metric as MetricData
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+
+from cdc_triggers.core.meter import Histogram
+from cdc_triggers.telemetry.metrics import Family, Kind, Point
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from opentelemetry.sdk.resources import Resource
+
+    from cdc_triggers.core.meter import Exemplar
+    from cdc_triggers.telemetry.exports import Exports
+    from cdc_triggers.telemetry.metrics import Metric
+
+CLOSE_S = 1.0
+"""How long the end waits for the last export."""
+
+
+class MetricPush:
+    """Takes a snapshot on the loop at every interval, and exports it in a thread.
+
+    Args:
+        exporter: of the SDK.
+        take: makes the snapshot; called on the loop.
+    """
+
+    def __init__(
+        self,
+        exporter: Any,
+        take: Callable[[], list[Family]],
+        exports: Exports,
+        shape: Shape,
+        interval_s: float,
+    ) -> None:
+        self._exporter = exporter
+        self._take = take
+        self._exports = exports
+        self._shape = shape
+        self._interval_s = interval_s
+        self._task: asyncio.Task[None] | None = None
+        self._running: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin; call it on the loop."""
+        self._task = asyncio.ensure_future(self._run())
+
+    async def close(self) -> None:
+        """Export once more, for no longer than a moment; idempotent."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        self._export()
+        if self._running is not None:
+            await asyncio.to_thread(self._running.join, CLOSE_S)
+        closing = threading.Thread(target=self._exporter.shutdown, daemon=True)
+        closing.start()
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval_s)
+            self._export()
+
+    def _export(self) -> None:
+        """Not while one runs: a collector that is deaf must not gather threads."""
+        if self._running is not None and self._running.is_alive():
+            self._exports.dropped += 1
+            return
+        data = self._shape.data(self._take(), time.time_ns())
+        self._running = threading.Thread(
+            target=self._send, args=(data,), name="metrics", daemon=True
+        )
+        self._running.start()
+
+    def _send(self, data: MetricsData) -> None:
+        points = sum(
+            len(metric.data.data_points)
+            for resource in data.resource_metrics
+            for scope in resource.scope_metrics
+            for metric in scope.metrics
+        )
+        try:
+            result = self._exporter.export(data)
+        except Exception as error:  # noqa: BLE001 - whatever a plugin does, the next one is tried
+            self._exports.failed(type(error).__name__, points)
+            return
+        if result is MetricExportResult.SUCCESS:
+            self._exports.succeeded(points)
+        else:
+            self._exports.failed("the exporter has given up", points)
+
+
+class Shape:
+    """Families as the SDK's data.
+
+    Sums are since the start of the process, so that a batch that is lost loses no count; or, if
+    `delta`, since the last batch, for backends that want it so.
+
+    Args:
+        exemplars: False: histograms go without.
+    """
+
+    def __init__(
+        self,
+        resource: Resource,
+        scope: tuple[str, str],
+        *,
+        exemplars: bool = True,
+        delta: bool = False,
+    ) -> None:
+        self._resource = resource
+        self._scope = InstrumentationScope(*scope)
+        self._exemplars = exemplars
+        self._start_ns = time.time_ns()
+        self._before: dict[tuple[Metric, tuple[str, ...]], float | Histogram] | None = None
+        if delta:
+            self._before = {}
+        kinds = AggregationTemporality
+        self._temporality = kinds.DELTA if delta else kinds.CUMULATIVE
+
+    def data(self, families: Iterable[Family], now_ns: int) -> MetricsData:
+        """What an exporter takes."""
+        if self._before is not None:
+            families = [self._since(family, self._before) for family in families]
+        metrics = [self._metric(family, now_ns) for family in families if family.points]
+        if self._before is not None:
+            self._start_ns = now_ns
+        scope = ScopeMetrics(self._scope, metrics, "")
+        return MetricsData([ResourceMetrics(self._resource, [scope], "")])
+
+    @staticmethod
+    def _since(
+        family: Family, before: dict[tuple[Metric, tuple[str, ...]], float | Histogram]
+    ) -> Family:
+        """The same without what was exported before."""
+        if family.metric.kind is Kind.GAUGE:
+            return family
+        points = []
+        for labels, value in family.points:
+            key = (family.metric, labels)
+            last = before.get(key)
+            if isinstance(value, Histogram):
+                before[key] = value.copy()
+                added: float | Histogram = value if last is None else value.less(last)  # type: ignore[arg-type]
+            else:
+                before[key] = value
+                added = value if last is None else value - last  # type: ignore[operator]
+            points.append(Point(labels, added))
+        return Family(family.metric, points)
+
+    def _metric(self, family: Family, now_ns: int) -> MetricData:
+        metric = family.metric
+        labels = [dict(zip(metric.labels, point.labels, strict=True)) for point in family.points]
+        pairs = list(zip(labels, family.points, strict=True))
+        data: Any
+        if metric.kind is Kind.HISTOGRAM:
+            points = [self._histogram(each, point, now_ns) for each, point in pairs]
+            data = HistogramData(points, self._temporality)
+        else:
+            numbers = [
+                NumberDataPoint(each, self._start_ns, now_ns, point.value)  # type: ignore[arg-type]
+                for each, point in pairs
+            ]
+            counter = metric.kind is Kind.COUNTER
+            data = Sum(numbers, self._temporality, is_monotonic=True) if counter else Gauge(numbers)
+        return MetricData(metric.name, metric.help, metric.unit, data)
+
+    def _histogram(self, labels: dict[str, str], point: Point, now_ns: int) -> HistogramDataPoint:
+        histogram: Histogram = point.value  # type: ignore[assignment]
+        return HistogramDataPoint(
+            labels,
+            self._start_ns,
+            now_ns,
+            histogram.count,
+            histogram.sum,
+            list(histogram.counts),
+            histogram.bounds,
+            histogram.least if histogram.count else 0.0,
+            histogram.most if histogram.count else 0.0,
+            [_exemplar(each) for each in histogram.exemplars.values()] if self._exemplars else [],
+        )
+
+
+def _exemplar(found: Exemplar) -> ExemplarData:
+    return ExemplarData(
+        {}, found.value, int(found.at * 1e9), int(found.span_id, 16), int(found.trace_id, 16)
+    )

@@ -1,0 +1,203 @@
+"""OpenTelemetry for one stream, as its variables say; what is off is not even loaded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from cdc_triggers import __version__
+from cdc_triggers.errors import UsageError
+from cdc_triggers.telemetry import variables
+from cdc_triggers.telemetry.exports import Exports
+from cdc_triggers.telemetry.resource import attributes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from cdc_triggers.ports import Telemetry
+    from cdc_triggers.telemetry.log_export import LogPush
+    from cdc_triggers.telemetry.metric_export import MetricPush
+    from cdc_triggers.telemetry.metrics import Family
+    from cdc_triggers.telemetry.notes import Note
+    from cdc_triggers.telemetry.record_queue import Exporter, RecordQueue
+    from cdc_triggers.telemetry.tracer import Tracer
+
+SCOPE = "cdc_triggers"
+PROTOCOLS = {variables.HTTP: "otlp_proto_http", variables.GRPC: "otlp_proto_grpc"}
+SERVED = "prometheus"
+"""Metrics "exported" so are served by --http, whatever the variable says."""
+
+
+class StreamNames(NamedTuple):
+    """What spans say of the stream they come from.
+
+    Attributes:
+        parenting: they are children of the writer's spans, not linked to them.
+    """
+
+    slot: str
+    database: str
+    parenting: bool
+
+
+class OpenTelemetry:
+    """What is on.
+
+    Attributes:
+        resource: what this process says of itself.
+        tracer: None: traces are off.
+        logs: where facts go besides stderr.
+        exports: how each export goes.
+
+    Raises:
+        UsageError: one of the variables cannot be used.
+    """
+
+    def __init__(
+        self, environ: Mapping[str, str], names: StreamNames, telemetry: Telemetry
+    ) -> None:
+        self._environ = environ
+        self._telemetry = telemetry
+        self.resource = attributes(environ)
+        self.tracer: Tracer | None = None
+        self.logs: list[LogPush] = []
+        self.exports: list[Exports] = []
+        self._queues: list[RecordQueue[Note]] = []
+        self._pushes: list[Callable[[Callable[[], list[Family]]], MetricPush]] = []
+        self._pushing: list[MetricPush] = []
+        self._wanted = {s: variables.exporters(environ, s) for s in variables.SIGNALS}
+        if any(self._wanted.values()):
+            # what goes wrong is said by `Exports`, once; the SDK says it for every batch
+            quiet = logging.getLogger("opentelemetry")
+            quiet.addHandler(logging.NullHandler())
+            quiet.propagate = False
+        for name in self._wanted["traces"]:
+            self._trace(name, names)
+        if self._queues:
+            self.tracer = self._tracer(names)
+        for name in self._wanted["logs"]:
+            self._log(name)
+        for name in self._wanted["metrics"]:
+            if name != SERVED:
+                self._measure(name)
+
+    def start_metrics(self, take: Callable[[], list[Family]]) -> None:
+        """Export what `take` returns, if that is on; call it on the loop, `take` is too."""
+        for make in self._pushes:
+            push = make(take)
+            push.start()
+            self._pushing.append(push)
+
+    @property
+    def measures(self) -> bool:
+        """True if metrics are exported."""
+        return bool(self._pushes)
+
+    async def close(self) -> None:
+        """Export what is left, for no longer than a moment; idempotent."""
+        queues, self._queues = self._queues, []
+        logs, self.logs = self.logs, []
+        pushing, self._pushing = self._pushing, []
+        await asyncio.gather(
+            *(asyncio.to_thread(queue.close) for queue in queues),
+            *(asyncio.to_thread(log.close) for log in logs),
+            *(push.close() for push in pushing),
+        )
+
+    def _trace(self, name: str, names: StreamNames) -> None:
+        from cdc_triggers.telemetry.notes import spans  # noqa: PLC0415 - if it is on
+        from cdc_triggers.telemetry.record_queue import RecordQueue  # noqa: PLC0415 - as above
+        from cdc_triggers.telemetry.semantics import Semantics  # noqa: PLC0415 - as above
+
+        semantics = Semantics(names.slot, names.database, parenting=names.parenting)
+        exporter: Exporter[Note]
+        if name == "otlp" and variables.protocol(self._environ, "traces") == variables.HTTP:
+            from cdc_triggers.telemetry import otlp  # noqa: PLC0415 - as above
+            from cdc_triggers.telemetry.otlp_http import OtlpHttpExporter, target  # noqa: PLC0415
+
+            resource = otlp.resource(self.resource.items())
+            scope = otlp.scope(SCOPE, __version__)
+            exporter = OtlpHttpExporter(target(self._environ), semantics, resource, scope)
+        else:
+            from cdc_triggers.telemetry.sdk_spans import SdkExporter  # noqa: PLC0415 - as above
+
+            made = self._exporter("traces", name)
+            exporter = SdkExporter(made, semantics, self._sdk_resource(), (SCOPE, __version__))
+        batching = variables.batching(self._environ, "BSP")
+        self._queues.append(RecordQueue(exporter, batching, self._exports("traces", name), spans))
+
+    def _tracer(self, names: StreamNames) -> Tracer:
+        from cdc_triggers.telemetry.propagation import propagators  # noqa: PLC0415 - if it is on
+        from cdc_triggers.telemetry.sampler import sampler  # noqa: PLC0415 - as above
+        from cdc_triggers.telemetry.tracer import Tracer  # noqa: PLC0415 - as above
+
+        puts = [queue.put for queue in self._queues]
+
+        def put_all(note: Note) -> None:
+            for put in puts:
+                put(note)
+
+        return Tracer(
+            puts[0] if len(puts) == 1 else put_all,
+            sampler(self._environ),
+            propagators(self._environ),
+            names.slot,
+            parenting=names.parenting,
+        )
+
+    def _log(self, name: str) -> None:
+        from cdc_triggers.telemetry.log_export import LogPush  # noqa: PLC0415 - if it is on
+
+        exporter = self._exporter("logs", name)
+        batching = variables.batching(self._environ, "BLRP")
+        exports = self._exports("logs", name)
+        self.logs.append(LogPush(exporter, batching, exports, self._sdk_resource(), __version__))
+
+    def _measure(self, name: str) -> None:
+        from cdc_triggers.telemetry.metric_export import MetricPush, Shape  # noqa: PLC0415 - as above
+
+        environ = self._environ
+        default = variables.METRICS_S * 1000
+        interval_s = variables.number(environ, "OTEL_METRIC_EXPORT_INTERVAL", default) / 1000
+        filtered = environ.get("OTEL_METRICS_EXEMPLAR_FILTER", "").strip().lower()
+        preferred = environ.get("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "")
+        shape = Shape(
+            self._sdk_resource(),
+            (SCOPE, __version__),
+            exemplars=filtered != "always_off",
+            delta=preferred.strip().lower() in {"delta", "lowmemory"},
+        )
+        exporter, exports = self._exporter("metrics", name), self._exports("metrics", name)
+        self._pushes.append(lambda take: MetricPush(exporter, take, exports, shape, interval_s))
+
+    def _exports(self, signal: str, name: str) -> Exports:
+        alone = len(self._wanted[signal]) == 1
+        found = Exports(signal if alone else f"{signal} {name}", self._telemetry)
+        self.exports.append(found)
+        return found
+
+    def _sdk_resource(self) -> Any:
+        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - slow
+
+        return Resource.create(dict(self.resource))
+
+    def _exporter(self, signal: str, name: str) -> Any:
+        """An exporter of the SDK, or of what else is installed."""
+        if name == "otlp":
+            name = PROTOCOLS[variables.protocol(self._environ, signal)]
+        found = tuple(entry_points(group=f"opentelemetry_{signal}_exporter", name=name))
+        if not found:
+            raise UsageError(
+                f"there is no exporter {name!r} for {signal}",
+                hint=f"for gRPC: pip install 'cdc-triggers[otlp-grpc]'; else set "
+                f"OTEL_{signal.upper()}_EXPORTER to otlp, console or none",
+            )
+        try:
+            return found[0].load()()
+        except Exception as error:
+            raise UsageError(
+                f"the exporter {name!r} for {signal} cannot be made: {type(error).__name__}",
+                hint="check the OTEL_EXPORTER_OTLP_* variables",
+            ) from error

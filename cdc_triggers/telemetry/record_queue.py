@@ -1,0 +1,109 @@
+"""Records on their way to a collector, which may be slow, deaf or dead: nobody waits for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from cdc_triggers.telemetry.exports import Exports
+    from cdc_triggers.telemetry.variables import Batching
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+
+CLOSE_S = 1.5
+"""How long the end waits for the last batches."""
+
+
+class ExportError(Exception):
+    """A batch was not taken; the text says why, without a URL."""
+
+
+class Exporter(Protocol[T_contra]):
+    """Sends batches. Called from one thread."""
+
+    def export(self, records: Sequence[T_contra]) -> None:
+        """Send them, for no longer than the exporter's own timeout.
+
+        Raises:
+            ExportError: they were not taken.
+        """
+        ...
+
+    def cut(self) -> None:
+        """Make an export that runs end soon; from any thread, idempotent."""
+        ...
+
+
+class RecordQueue(Generic[T]):
+    """Bounded; what does not fit is dropped and counted, and so is a batch that nobody took.
+
+    Args:
+        weigh: how much a record counts.
+    """
+
+    def __init__(
+        self,
+        exporter: Exporter[T],
+        batching: Batching,
+        exports: Exports,
+        weigh: Callable[[T], int] = lambda _: 1,
+    ) -> None:
+        self._exporter = exporter
+        self._weigh = weigh
+        self._limit, self._batch, self._delay_s = batching
+        self._exports = exports
+        self._queue: deque[T] = deque()
+        self._wake = threading.Event()
+        self._until: float | None = None
+        self._thread = threading.Thread(target=self._run, name=exports.signal, daemon=True)
+        self._thread.start()
+
+    def put(self, record: T) -> None:
+        """Queue a record; never waits."""
+        queue = self._queue
+        size = len(queue)
+        if size >= self._limit:
+            self._exports.dropped += self._weigh(record)
+            return
+        queue.append(record)
+        if size + 1 == self._batch:
+            self._wake.set()
+
+    def close(self, timeout_s: float = CLOSE_S) -> None:
+        """Send what is queued, for no longer than that; idempotent."""
+        self._until = time.monotonic() + timeout_s
+        self._wake.set()
+        self._thread.join(timeout_s)
+        self._exporter.cut()
+        left, self._queue = self._queue, deque()
+        self._exports.dropped += sum(map(self._weigh, left))
+
+    def _run(self) -> None:
+        while self._until is None:
+            self._wake.wait(self._delay_s)
+            self._wake.clear()
+            self._send()
+        self._send()
+
+    def _send(self) -> None:
+        """All that there is now: what comes meanwhile wakes this thread again."""
+        for _ in range(0, len(self._queue), self._batch):
+            if self._until is not None and time.monotonic() > self._until:
+                return
+            queue = self._queue
+            records = [queue.popleft() for _ in range(min(self._batch, len(queue)))]
+            weight = sum(map(self._weigh, records))
+            try:
+                self._exporter.export(records)
+            except ExportError as error:
+                self._exports.failed(str(error), weight)
+            else:
+                self._exports.succeeded(weight)
+        if len(self._queue) >= self._batch:
+            self._wake.set()

@@ -1,0 +1,30 @@
+"""What this process says of itself, after OTEL_RESOURCE_ATTRIBUTES and OTEL_SERVICE_NAME."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from cdc_triggers import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SERVICE = "cdc-triggers"
+
+
+def attributes(environ: Mapping[str, str]) -> dict[str, str]:
+    """Names and values; a part of the variable that is not `name=value` is left out."""
+    found = {
+        "service.name": SERVICE,
+        "service.version": __version__,
+        "service.instance.id": str(uuid.uuid4()),
+    }
+    for part in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
+        name, mark, value = part.partition("=")
+        if mark and name.strip():
+            found[name.strip()] = unquote(value.strip())
+    if service := environ.get("OTEL_SERVICE_NAME", "").strip():
+        found["service.name"] = service
+    return found

@@ -1,0 +1,300 @@
+"""What the variables of OpenTelemetry mean here, and what is said of those that mean nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from concurrent import futures
+from typing import Any
+
+import grpc
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
+from support.collector import Collector, Span
+
+from cdc_triggers import settings
+from cdc_triggers.core.lsn import Lsn
+from cdc_triggers.core.trace import TraceContext, context_of
+from cdc_triggers.errors import UsageError
+from cdc_triggers.telemetry import resource, variables
+from cdc_triggers.telemetry.notes import ConfirmNote, ReceiveNote
+from cdc_triggers.telemetry.otel import OpenTelemetry, StreamNames
+from cdc_triggers.telemetry.otlp_http import target
+from cdc_triggers.telemetry.propagation import propagators
+from cdc_triggers.telemetry.sampler import sampler
+from cdc_triggers.testing import log_row, transaction
+
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+WRITER = TraceContext(TRACE, PARENT, sampled=True, state="shop=1")
+NAMES = StreamNames("slot", "shop", parenting=False)
+EVENT = "019a0000-0000-7000-8000-000000000001"
+
+
+class Facts:
+    def __init__(self) -> None:
+        self.said: list[tuple[str, dict[str, object]]] = []
+
+    def fact(self, level: str, name: str, /, **keys: object) -> None:  # noqa: ARG002 - the port
+        self.said.append((name, keys))
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, ()),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c"}, ("otlp",)),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c"}, ("otlp",)),
+        ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://c"}, ()),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_TRACES_EXPORTER": "none"}, ()),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_SDK_DISABLED": "TRUE"}, ()),
+        ({"OTEL_TRACES_EXPORTER": "otlp,console"}, ("otlp", "console")),
+    ],
+)
+def test_traces_are_on_if_there_is_somewhere_to_send_them(
+    environ: dict[str, str], expected: tuple[str, ...]
+) -> None:
+    assert variables.exporters(environ, "traces") == expected
+
+
+def test_without_a_variable_nothing_of_opentelemetry_is_loaded() -> None:
+    code = (
+        "import sys, os\n"
+        "for name in [n for n in os.environ if n.startswith('OTEL_')]: del os.environ[name]\n"
+        "from cdc_triggers.wiring import streaming\n"
+        "from cdc_triggers.telemetry.otel import OpenTelemetry, StreamNames\n"
+        "otel = OpenTelemetry({}, StreamNames('s', '', False), None)\n"
+        "assert otel.tracer is None and not otel.exports and not otel.logs\n"
+        "loaded = [n for n in sys.modules if n.startswith(('opentelemetry', 'google'))]\n"
+        "assert not loaded, loaded\n"
+        "import threading; assert threading.active_count() == 1\n"
+    )
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("environ", "word"),
+    [
+        ({"OTEL_TRACES_SAMPLER": "sometimes"}, "OTEL_TRACES_SAMPLER"),
+        ({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": "2"}, "SAMPLER_ARG"),
+        ({"OTEL_PROPAGATORS": "tracecontext,pigeon"}, "pigeon"),
+        ({"OTEL_EXPORTER_OTLP_PROTOCOL": "http/xml"}, "OTEL_EXPORTER_OTLP_PROTOCOL"),
+        ({"OTEL_EXPORTER_OTLP_COMPRESSION": "rar"}, "OTEL_EXPORTER_OTLP_COMPRESSION"),
+        ({"OTEL_EXPORTER_OTLP_TIMEOUT": "soon"}, "OTEL_EXPORTER_OTLP_TIMEOUT"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ({"OTEL_EXPORTER_OTLP_HEADERS": "=x"}, "OTEL_EXPORTER_OTLP_HEADERS"),
+        ({"OTEL_BSP_MAX_QUEUE_SIZE": "-1"}, "OTEL_BSP_MAX_QUEUE_SIZE"),
+        ({"OTEL_METRIC_EXPORT_INTERVAL": "0"}, "OTEL_METRIC_EXPORT_INTERVAL"),
+        ({"OTEL_TRACES_EXPORTER": "zipkin"}, "zipkin"),
+    ],
+)
+def test_value_that_cannot_be_used_is_named_with_what_may_stand_there(
+    environ: dict[str, str], word: str
+) -> None:
+    everything = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:1", **environ}
+    with pytest.raises(UsageError) as caught:
+        OpenTelemetry(everything, NAMES, Facts())
+    assert word in str(caught.value)
+    assert caught.value.hint
+
+
+def test_trace_context_is_link_unless_option_or_variable_say_parent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv(settings.TRACE_CONTEXT_VARIABLE, raising=False)
+    assert settings.trace_context(None) == "link"
+    monkeypatch.setenv(settings.TRACE_CONTEXT_VARIABLE, "parent")
+    assert (settings.trace_context(None), settings.trace_context("link")) == ("parent", "link")
+    monkeypatch.setenv(settings.TRACE_CONTEXT_VARIABLE, "child")
+    with pytest.raises(UsageError, match="child"):
+        settings.trace_context(None)
+
+
+def test_target_is_where_the_variables_say() -> None:
+    found = target(
+        {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "https://c:4318/base/",
+            "OTEL_EXPORTER_OTLP_HEADERS": "Api-Key=a%20b, tenant=shop",
+            "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "3",
+            "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
+        }
+    )
+    assert found.url == "https://c:4318/base/v1/traces"
+    assert found.headers[1:] == (
+        ("api-key", "a b"),
+        ("tenant", "shop"),
+        ("content-encoding", "gzip"),
+    )
+    assert found.timeout_s == 3
+    special = {
+        "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c/x",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "y",
+    }
+    assert target(special).url == "http://c/x"
+
+
+def test_resource_says_what_the_variables_say() -> None:
+    said = "service.name=a,deployment.environment.name=b%20c,,nonsense"
+    found = resource.attributes({"OTEL_RESOURCE_ATTRIBUTES": said})
+    assert (found["service.name"], found["deployment.environment.name"]) == ("a", "b c")
+    assert (
+        resource.attributes({"OTEL_SERVICE_NAME": "d", "OTEL_RESOURCE_ATTRIBUTES": said})[
+            "service.name"
+        ]
+        == "d"
+    )
+    assert resource.attributes({})["service.name"] == "cdc-triggers"
+
+
+@pytest.mark.parametrize(
+    ("name", "writer", "expected"),
+    [
+        ("", None, True),
+        ("", WRITER, True),
+        ("", WRITER._replace(sampled=False), False),
+        ("always_on", WRITER._replace(sampled=False), True),
+        ("always_off", WRITER, False),
+        ("parentbased_always_off", WRITER, True),
+        ("parentbased_always_off", None, False),
+        ("parentbased_traceidratio", WRITER, True),
+    ],
+)
+def test_sampler_decides_by_name_and_writer(
+    name: str, writer: TraceContext | None, *, expected: bool
+) -> None:
+    ratio = {"OTEL_TRACES_SAMPLER": name, "OTEL_TRACES_SAMPLER_ARG": "0"}
+    assert sampler(ratio)(EVENT, writer) is expected
+
+
+@given(st.uuids(version=4), st.sampled_from(["0", "0.25", "0.5", "1"]))
+def test_ratio_is_that_of_the_sdk_for_traces_and_of_the_id_for_events(
+    trace: Any, ratio: str
+) -> None:
+    decide = sampler({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": ratio})
+    writer = TraceContext(trace.hex, PARENT, sampled=False)
+    theirs = TraceIdRatioBased(float(ratio)).should_sample(None, trace.int, "name")
+    assert decide(EVENT, writer) == (theirs.decision is Decision.RECORD_AND_SAMPLE)
+    assert decide(str(trace), None) == (int(trace.hex[-12:], 16) < float(ratio) * 16**12)
+
+
+def test_propagators_write_their_headers() -> None:
+    def headers(names: str) -> dict[str, str]:
+        made = propagators({"OTEL_PROPAGATORS": names})
+        return dict(header for make in made for header in make(WRITER))
+
+    w3c = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "shop=1"}
+    single = {"b3": f"{TRACE}-{PARENT}-1"}
+    multiple = {"x-b3-traceid": TRACE, "x-b3-spanid": PARENT, "x-b3-sampled": "1"}
+    assert headers("") == headers("tracecontext,baggage") == w3c
+    assert headers("b3") == single
+    assert headers("b3multi, tracecontext") == multiple | w3c
+    assert headers("none") == {}
+
+
+@given(st.text())
+def test_tracestate_of_a_writer_is_valid_or_left_out(state: str) -> None:
+    written = {"trace_id": TRACE, "span_id": PARENT, "sampling_state": "1", "tracestate": state}
+    found = context_of(orjson.dumps(written))
+    assert found is not None
+    assert found.state.isascii()
+    assert not set(found.state) & set("\r\n\0")
+
+
+def put(otel: OpenTelemetry, count: int = 3) -> None:
+    """Some transactions, each with one event, received and confirmed."""
+    assert otel.tracer is not None
+    for number in range(1, count + 1):
+        row = log_row(EVENT, xid=number, new=b"{}")._replace(trace=WRITER.traceparent.encode())
+        for message in transaction(number * 100, [row], number):
+            otel.tracer.received(message, 1_000.0)
+    otel.tracer.confirmed(Lsn(10_000), 1_001.0)
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "deflate"])
+def test_spans_arrive_compressed_or_not_and_with_the_headers(compression: str) -> None:
+    with Collector() as collector:
+        environ = collector.environ(
+            OTEL_EXPORTER_OTLP_COMPRESSION=compression, OTEL_EXPORTER_OTLP_HEADERS="api-key=1"
+        )
+        otel = OpenTelemetry({**environ, "OTEL_LOGS_EXPORTER": "none"}, NAMES, Facts())
+        put(otel)
+        asyncio.run(otel.close())
+        assert len(collector.spans()) == 6
+        assert collector.requests[0][1]["api-key"] == "1"
+        exports = {each.signal: each for each in otel.exports}
+        assert (exports["traces"].sent, exports["traces"].dropped) == (6, 0)
+
+
+def test_spans_go_over_grpc_as_over_http() -> None:
+    received: list[Any] = []
+
+    class Service(trace_service_pb2_grpc.TraceServiceServicer):
+        def Export(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 - gRPC's
+            received.append(request)
+            return trace_service_pb2.ExportTraceServiceResponse()
+
+    server = grpc.server(futures.ThreadPoolExecutor(1))
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(Service(), server)  # type: ignore[no-untyped-call]
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    try:
+        with Collector() as collector, pytest.MonkeyPatch.context() as patch:
+            patch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", f"http://127.0.0.1:{port}")
+            grpc_only = {
+                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{port}",
+                "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc",
+            }
+            for environ in (
+                grpc_only,
+                {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{collector.url}/v1/traces"},
+            ):
+                otel = OpenTelemetry(environ, NAMES, Facts())
+                put(otel)
+                asyncio.run(otel.close())
+            over_http = collector.spans()
+    finally:
+        server.stop(0)
+    over_grpc = [
+        Span(span)
+        for request in received
+        for resource_spans in request.resource_spans
+        for scope in resource_spans.scope_spans
+        for span in scope.spans
+    ]
+    assert len(over_grpc) == 6
+
+    def seen(spans: list[Span]) -> list[Any]:
+        # ids of `confirm` are by chance
+        return [
+            (s.name, s.kind, s.trace_id, s.parent, s.start_ns, s.end_ns, s.attributes, s.links)
+            for s in spans
+        ]
+
+    assert seen(over_grpc) == seen(over_http)
+
+
+def test_full_queue_drops_counts_and_never_waits() -> None:
+    with Collector() as collector:
+        collector.deaf = True
+        environ = {
+            "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{collector.url}/v1/traces",
+            "OTEL_BSP_MAX_QUEUE_SIZE": "10",
+            "OTEL_EXPORTER_OTLP_TIMEOUT": "1",
+        }
+        facts = Facts()
+        otel = OpenTelemetry(environ, NAMES, facts)
+        put(otel, 100)
+        asyncio.run(otel.close())
+        [exports] = otel.exports
+        assert exports.sent == 0
+        assert 100 <= exports.dropped <= 200
+        assert [name for name, _ in facts.said] in ([], ["telemetry.failing"])
+
+
+def test_notes_hold_no_row() -> None:
+    fields = {*ReceiveNote._fields, *ConfirmNote._fields}
+    assert not fields & {"old", "new", "body", "session"}

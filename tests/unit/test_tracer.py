@@ -1,0 +1,191 @@
+"""How a transaction's events become traces, and what a watch counts of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from support.stream import trigger_row
+
+from cdc_triggers.app.watch import Watch
+from cdc_triggers.core.attempt import Failure, FailureKind, Response
+from cdc_triggers.core.attempt_log import Times
+from cdc_triggers.core.delivery import Delivery
+from cdc_triggers.core.event import event_of
+from cdc_triggers.core.lsn import Lsn
+from cdc_triggers.core.messages import Begin, Commit, LogRow
+from cdc_triggers.core.records import Batch, ParkRow, Progress
+from cdc_triggers.telemetry.notes import AttemptNote, ConfirmNote, Note, ReceiveNote
+from cdc_triggers.telemetry.propagation import propagators
+from cdc_triggers.telemetry.sampler import sampler
+from cdc_triggers.telemetry.tracer import CHUNK_EVENTS, Tracer, trace_of
+from cdc_triggers.testing import ManualClock, log_row, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cdc_triggers.core.event import Event
+    from cdc_triggers.core.messages import Message
+
+TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+SPEC = trigger_row(1, "key").revisions[0].spec
+OK = Response(200, (), b"")
+
+
+class Facts:
+    def fact(self, level: str, name: str, /, **keys: object) -> None:
+        pass
+
+
+class World:
+    def __init__(self, *, parenting: bool = False, **environ: str) -> None:
+        self.notes: list[Note] = []
+        self.tracer = Tracer(
+            self.notes.append, sampler(environ), propagators({}), "slot", parenting=parenting
+        )
+
+    def receive(self, messages: Sequence[Message]) -> None:
+        for message in messages:
+            self.tracer.received(message, 1_000.0)
+
+    def received(self) -> list[ReceiveNote]:
+        return [note for note in self.notes if isinstance(note, ReceiveNote)]
+
+
+def rows(count: int, writer: str | None = None) -> list[LogRow]:
+    trace = None if writer is None else writer.encode()
+    made = (log_row(f"019a0000-0000-7000-8000-{n:012x}", new=b"{}") for n in range(count))
+    return [row._replace(trace=trace) for row in made]
+
+
+def events(messages: Sequence[Message]) -> list[Event]:
+    begin = messages[0]
+    assert isinstance(begin, Begin)
+    found = [message for message in messages if isinstance(message, LogRow)]
+    return [event_of(row, begin.final_lsn, position) for position, row in enumerate(found)]
+
+
+def delivery(event: Event) -> Delivery:
+    return Delivery(1, 1, trigger_row(1, "key").revisions[0], event)
+
+
+@pytest.mark.parametrize("parenting", [False, True])
+@pytest.mark.parametrize("count", [1, CHUNK_EVENTS, CHUNK_EVENTS + 1, 2 * CHUNK_EVENTS + 5])
+def test_every_attempt_of_a_transaction_is_below_the_receive_of_its_thousand(
+    count: int, *, parenting: bool
+) -> None:
+    world = World(parenting=parenting)
+    writer = f"00-{TRACE}-{PARENT}-01" if parenting else None
+    messages = transaction(100, rows(count, writer), 1)
+    world.receive(messages)
+    received = world.received()
+    assert sum(note.events for note in received) == count
+    assert len(received) == -(-count // CHUNK_EVENTS)
+    assert len({note.group for note in received}) == len(received)
+    other = World(parenting=parenting)  # another process
+    for event in events(messages):
+        span = other.tracer.begin(delivery(event), SPEC)
+        assert span.trace_id == received[event.position // CHUNK_EVENTS].group[0].hex()
+        other.tracer.ended(span, None, OK, Times(1.0, 1_001.0, 0.5), "delivered")
+        note = other.notes[-1]
+        assert isinstance(note, AttemptNote)
+        assert note.group == received[event.position // CHUNK_EVENTS].group
+        assert other.tracer.trace_id(event) == span.trace_id
+        found = trace_of("slot", event.commit_lsn, event.xid, event.position)
+        assert (found == span.trace_id) is not parenting
+
+
+def test_transactions_have_traces_of_their_own_and_are_confirmed_once() -> None:
+    world = World()
+    for number in range(1, 101):
+        world.receive(transaction(number * 100, rows(1), number))
+    assert len({note.group[0] for note in world.received()}) == 100
+    assert len({note.group[1] for note in world.received()}) == 100
+    world.tracer.confirmed(Lsn(5_050), 1_001.0)
+    world.tracer.confirmed(Lsn(5_050), 1_001.0)
+    world.tracer.confirmed(Lsn(20_000), 1_002.0)
+    confirmed = [note for note in world.notes if isinstance(note, ConfirmNote)]
+    groups = [group for note in confirmed for group, _ in note.groups]
+    assert groups == [note.group for note in world.received()]
+
+
+def test_events_of_one_transaction_may_have_several_writers_traces() -> None:
+    one, two = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE[::-1]}-{PARENT}-01"
+    messages = transaction(100, [*rows(2, one), *rows(2, two), *rows(1)], 1)
+    linked, below = World(), World(parenting=True)
+    linked.receive(messages)
+    below.receive(messages)
+    [note] = linked.received()
+    assert (note.events, len(note.writers)) == (5, 2)
+    assert [n.events for n in below.received()] == [2, 2, 1]
+    assert [n.group[0].hex() for n in below.received()][:2] == [TRACE, TRACE[::-1]]
+
+
+def test_unsampled_event_has_headers_that_say_so_and_leaves_no_note() -> None:
+    world = World(OTEL_TRACES_SAMPLER="always_off")
+    messages = transaction(100, rows(1), 1)
+    world.receive(messages)
+    [event] = events(messages)
+    span = world.tracer.begin(delivery(event), SPEC)
+    [(name, value)] = span.headers
+    assert (name, value[-3:]) == ("traceparent", "-00")
+    world.tracer.ended(span, None, OK, Times(1.0, 1_001.0, 0.5), "delivered")
+    world.tracer.confirmed(Lsn(10_000), 1_002.0)
+    assert world.notes == []
+
+
+def park(trigger: str, status: str, tries: int) -> ParkRow:
+    [event] = events(transaction(100, rows(1), 1))
+    reason = "failed" if status == "parked" or tries else "condition"
+    return ParkRow(
+        token=1,
+        trigger_id=1,
+        trigger_name=trigger,
+        revision=1,
+        event=event,
+        status=status,
+        reason=reason,
+        key=None,
+        old_key=None,
+        tries=tries,
+        delay_s=0,
+        hold_s=None,
+        last_error=None,
+    )
+
+
+def test_watch_counts_from_the_commit_and_each_delivery_once() -> None:
+    clock = ManualClock()
+    watch = Watch(clock, Facts())
+    now, wall = clock.monotonic(), clock.now()
+    begin, row, commit = transaction(100, rows(1), 1)
+    assert isinstance(begin, Begin)
+    assert isinstance(commit, Commit)
+    committed_us = int((wall - 2.0) * 1e6)
+    watch.received(begin._replace(commit_us=committed_us), now)
+    watch.received(row, now)
+    watch.received(commit._replace(commit_us=committed_us), now)
+    assert (watch.meter.events, watch.meter.transactions) == (1, 1)
+    assert watch.meter.received_in.sum == pytest.approx(2.0, abs=1e-3)
+
+    [event] = events([begin, row, commit])
+    made = delivery(event)
+    made.started = now + 1.0
+    attempt = watch.begin(made, SPEC)
+    made.tries += 1
+    failed = Failure(FailureKind.TIMEOUT, "no answer within 1 s")
+    watch.ended(attempt, failed, Times(now + 2.0, wall + 2.0, 0.5), "retry")
+    attempt = watch.begin(made, SPEC)
+    watch.ended(attempt, OK, Times(now + 3.0, wall + 3.0, 0.5), "delivered")
+    meter = watch.meter.of(SPEC.name)
+    assert meter.attempts == {"timeout": 1, "2xx": 1}
+    assert (meter.delivered, meter.retried, meter.first_attempt.count) == (1, 1, 1)
+    assert meter.first_attempt.sum == pytest.approx(3.0, abs=1e-3)
+    assert meter.delivered_in.sum == pytest.approx(5.0, abs=1e-3)
+
+    parks = (park("a", "parked", 1), park("a", "dead", 0), park("a", "dead", 3))
+    progress = Progress(Lsn(1), Lsn(1), Lsn(1), None, None, 0)
+    watch.wrote(Batch((), parks, (), progress), 0.01)
+    assert watch.meter.of("a").parked == {"failed": 1}
+    assert watch.meter.of("a").dead == 1  # of the other the last attempt counts
+    assert watch.meter.batch_records.sum == 3
