@@ -48,7 +48,8 @@ def test_without_descriptors_for_endpoints_deliveries_are_parked_and_retried(
     make_server: MakeServer, matrix: Matrix, mode: Mode
 ) -> None:
     database = private(make_server, mode)
-    load = Load(database, matrix.scale(1_000, 5_000))
+    # without order every event is attempted each second, which is work: a few show whether it spins
+    load = Load(database, 200 if mode.ordering == "none" else matrix.scale(1_000, 5_000))
     with Scene(database, mode, load) as scene:
         wait_until(lambda: database.execute(FIGURES)[0][0], what="all connections are open")
         with exhausted(scene.stream.pid, for_reuse=True):
