@@ -23,6 +23,8 @@ from cdc_triggers.wiring.cleaning import open_cleanups
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from psycopg2.extensions import connection
+
     from cdc_triggers.app.cleanup import CleanUps
     from cdc_triggers.core.finding import Finding
 
@@ -57,7 +59,7 @@ class Backend:
         Raises:
             DatabaseError: there is no connection.
         """
-        with closing(connect(self.dsn, application_name=NAME, options=_READING)) as connection:
+        with self._connected(_READING) as connection:
             yield Administration(PostgresAdmin(connection))
 
     @contextmanager
@@ -77,7 +79,7 @@ class Backend:
         Raises:
             DatabaseError: there is no connection.
         """
-        with closing(connect(self.dsn, application_name=NAME, options=_READING)) as connection:
+        with self._connected(_READING) as connection:
             yield EventPages(connection)
 
     @contextmanager
@@ -87,7 +89,7 @@ class Backend:
         Raises:
             DatabaseError: there is no connection.
         """
-        with closing(connect(self.dsn, application_name=NAME, options=_SEARCHING)) as connection:
+        with self._connected(_SEARCHING) as connection:
             yield ConsoleEvents(connection)
 
     @contextmanager
@@ -97,7 +99,7 @@ class Backend:
         Raises:
             DatabaseError: there is no connection.
         """
-        with closing(connect(self.dsn, application_name=NAME, options=_READING)) as connection:
+        with self._connected(_READING) as connection:
             yield PastEvents(connection)
 
     @contextmanager
@@ -108,7 +110,7 @@ class Backend:
             DatabaseError: there is no connection.
         """
         options = _CHANGING if changing else _READING
-        with closing(connect(self.dsn, application_name=NAME, options=options)) as connection:
+        with self._connected(options) as connection:
             yield DeadLetters(connection)
 
     def findings(self) -> Sequence[Finding]:
@@ -130,7 +132,7 @@ class Backend:
         Raises:
             DatabaseError: there is no connection.
         """
-        with closing(connect(self.dsn, application_name=NAME, options=_CHANGING)) as connection:
+        with self._connected(_CHANGING) as connection:
             yield Audit(connection)
 
     @contextmanager
@@ -140,5 +142,13 @@ class Backend:
         Raises:
             DatabaseError: there is no connection.
         """
-        with closing(connect(self.dsn, application_name=NAME, options=_CHANGING)) as connection:
+        with self._connected(_CHANGING) as connection:
             yield Amender(connection, Installer(connection, slot=self.slot, plugin=self.plugin))
+
+    def _connected(self, options: Mapping[str, str]) -> closing[connection]:
+        """A connection for one use.
+
+        Raises:
+            DatabaseError: there is none.
+        """
+        return closing(connect(self.dsn, application_name=NAME, options=options))
