@@ -243,7 +243,7 @@ def test_a_changed_key_is_an_update_that_keeps_its_place_among_both_keys(
     for _, old, new in found:
         assert last.get(new["row"]) == old
         last[new["row"]] = new
-    assert [(row["id"], row["n"]) for row in last.values()] == [(i + 5, 5) for i in range(1, 21)]
+    assert last == {i: {"id": i + 5, "row": i, "n": 5} for i in range(1, 21)}
 
 
 def test_a_table_without_a_key_is_delivered_without_order(database: Database) -> None:
