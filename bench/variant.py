@@ -96,7 +96,7 @@ def main() -> None:
         dsn=settings.dsn(None),
         slot=asked.slot,
         plugin="pgoutput",
-        http_client="pyreqwest",
+        http_client="httptools",
         drain_timeout_s=10.0,
         log_format="text",
     )

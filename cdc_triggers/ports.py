@@ -97,9 +97,8 @@ class ChangeSource(Protocol):
 class Sender(Protocol):
     """Makes HTTP attempts. Never raises for what an endpoint does: that is an Outcome.
 
-    A cancelled `send` ends at once for its caller. Its requests may still reach their endpoints:
-    one that is not answered loses its connection by its own `timeout_s` at the latest, and an
-    answer that comes until then is never taken for that of another request.
+    A cancelled `send` ends at once, and so do the connections of its requests that are not answered
+    yet: what of them was not written by then never is.
     """
 
     async def send(self, requests: Sequence[Request]) -> Sequence[Outcome]:

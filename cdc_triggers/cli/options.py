@@ -21,7 +21,7 @@ class Plugin(StrEnum):
 class HttpClient(StrEnum):
     """HTTP clients that can carry deliveries."""
 
-    PYREQWEST = "pyreqwest"
+    HTTPTOOLS = "httptools"
     HTTPX = "httpx"
 
 

@@ -45,7 +45,7 @@ def stream(
     ] = None,
     http_client: Annotated[
         HttpClient, typer.Option("--http-client", help="What carries the deliveries.")
-    ] = HttpClient.PYREQWEST,
+    ] = HttpClient.HTTPTOOLS,
     drain_timeout: Annotated[
         float,
         typer.Option(

@@ -8,7 +8,6 @@ Failure, because the endpoint may have acted on the request.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING
 
@@ -24,10 +23,11 @@ from cdc_triggers.core.attempt import (
     Response,
 )
 from cdc_triggers.core.web import FRAMING
-from cdc_triggers.errors import UsageError
 from cdc_triggers.http.failures import chain, failure, invalid_header, timed_out
+from cdc_triggers.http.trust import add_authorities
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator, Sequence
 
 IDLE_S = 4.0
@@ -124,10 +124,7 @@ class HttpxSender:
 def _context(ca_pem: bytes | None) -> ssl.SSLContext:
     context = httpx.create_ssl_context()
     if ca_pem is not None:
-        try:
-            context.load_verify_locations(cadata=ca_pem.decode("ascii"))
-        except (ssl.SSLError, ValueError) as error:
-            raise UsageError("no PEM certificate in the CA bundle given") from error
+        add_authorities(context, ca_pem)
     return context
 
 

@@ -151,10 +151,10 @@ async def _stream_observed(
 
 def _sender(client: str) -> Sender:
     """Only the client that is wanted is loaded."""
-    if client == "pyreqwest":
-        from cdc_triggers.http.pyreqwest_sender import PyreqwestSender  # noqa: PLC0415 - see above
+    if client == "httptools":
+        from cdc_triggers.http.httptools_sender import HttptoolsSender  # noqa: PLC0415 - see above
 
-        return PyreqwestSender()
+        return HttptoolsSender()
     from cdc_triggers.http.httpx_sender import HttpxSender  # noqa: PLC0415 - see above
 
     return HttpxSender()

@@ -10,7 +10,7 @@ import pytest
 from cdc_triggers import __version__
 
 # Typer itself loads pydantic once it has arguments to read.
-SLOW = {"psycopg2", "httpx", "pyreqwest", "uvloop", "asyncio", "ruamel.yaml", "http.cookiejar"}
+SLOW = {"psycopg2", "httpx", "httptools", "uvloop", "asyncio", "ruamel.yaml", "http.cookiejar"}
 SERVED = {"starlette", "uvicorn", "h11", "cdc_triggers.console"}
 NOBODY = "postgresql://nobody@127.0.0.1:1/none?connect_timeout=1"
 

@@ -10,8 +10,8 @@ from support.endpoints import on_uvloop
 from support.servers import MissingError, missing
 from support.stores import Led, MemoryWorld, PostgresWorld
 
+from cdc_triggers.http.httptools_sender import HttptoolsSender
 from cdc_triggers.http.httpx_sender import HttpxSender
-from cdc_triggers.http.pyreqwest_sender import PyreqwestSender
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ def run() -> Callable[..., Any]:
     return on_uvloop
 
 
-@pytest.fixture(params=[PyreqwestSender, HttpxSender], ids=["pyreqwest", "httpx"])
+@pytest.fixture(params=[HttptoolsSender, HttpxSender], ids=["httptools", "httpx"])
 def make(request: pytest.FixtureRequest) -> Make:
     sender: Make = request.param
     return sender

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import socket
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -12,7 +13,8 @@ from support.endpoints import Peer, answers, endpoint, then_closes
 from support.sending import OK, SECRET, Make, answered, failed, make_request, once, opened
 
 from cdc_triggers.core.attempt import RESPONSE_BODY_LIMIT, FailureKind
-from cdc_triggers.http.pyreqwest_sender import PyreqwestSender
+from cdc_triggers.http.httptools_sender import HttptoolsSender
+from cdc_triggers.http.httpx_sender import HttpxSender
 from cdc_triggers.http.receiver import Receiver, Reply
 
 
@@ -83,6 +85,25 @@ def test_another_method_arrives_with_a_body_and_without(
             for head in seen.heads:
                 expected = body or head.startswith((b"POST", b"PUT", b"PATCH"))
                 assert not expected or b"content-length: " in head.lower()
+
+    run(main())
+
+
+def test_name_and_password_of_a_url_become_a_header_unless_there_is_one(
+    make: Make, run: Any
+) -> None:
+    async def main() -> None:
+        async with endpoint(answers(OK)) as (url, seen), opened(make) as sender:
+            with_user = url.replace("://", "://me:a%20b@")
+            await sender.send([make_request(with_user)])
+            await sender.send([make_request(with_user, headers=(("Authorization", "Bearer x"),))])
+        said = [
+            [line for line in head.decode().lower().split("\r\n") if line.startswith("authori")]
+            for head in seen.heads
+        ]
+        assert said[0] == [f"authorization: basic {b64encode(b'me:a b').decode().lower()}"]
+        assert len(said[1]) == 1 or make is HttpxSender  # httpx prefers the URL
+        assert all(b"me:a" not in head for head in seen.heads)
 
     run(main())
 
@@ -209,7 +230,9 @@ def test_retry_after_is_visible_under_a_lower_case_name(make: Make, run: Any) ->
     async def main() -> None:
         raw = b"HTTP/1.1 503 X\r\nRETRY-After: 17\r\nX-Bad: \xfc\xff\r\ncontent-length: 0\r\n\r\n"
         async with endpoint(answers(raw)) as (url, _seen):
-            assert ("retry-after", "17") in answered(await once(make, url)).headers
+            headers = answered(await once(make, url)).headers
+            assert ("retry-after", "17") in headers
+            assert ("x-bad", "\N{REPLACEMENT CHARACTER}" * 2) in headers
 
     run(main())
 
@@ -287,7 +310,7 @@ def test_close_is_idempotent_and_a_later_send_is_a_failure(make: Make, run: Any)
     run(main())
 
 
-def test_an_environment_proxy_is_not_used_by_pyreqwest(
+def test_an_environment_proxy_is_not_used_by_httptools(
     run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "HTTP_PROXY", "ALL_PROXY"):
@@ -295,7 +318,7 @@ def test_an_environment_proxy_is_not_used_by_pyreqwest(
 
     async def main() -> None:
         async with endpoint(answers(OK)) as (url, _seen):
-            assert answered(await once(PyreqwestSender, url)).ok
+            assert answered(await once(HttptoolsSender, url)).ok
 
     run(main())
 

@@ -148,21 +148,18 @@ HALF = b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhalf"
 
 
 @pytest.mark.parametrize("raw", [b"", HALF], ids=["no-headers", "half-body"])
-def test_a_cancelled_send_ends_at_once_and_its_connection_by_the_deadline(
+def test_a_cancelled_send_ends_at_once_and_its_connection_with_it(
     make: Make, run: Any, raw: bytes
 ) -> None:
-    timeout_s = 0.5
-
     async def main() -> None:
         async with endpoint(then_silence(raw)) as (url, seen), opened(make) as sender:
-            task = asyncio.ensure_future(sender.send([make_request(url, timeout_s=timeout_s)]))
+            task = asyncio.ensure_future(sender.send([make_request(url, timeout_s=60.0)]))
             await seen.arrived.wait()
             task.cancel()
-            async with asyncio.timeout(timeout_s / 2):
+            async with asyncio.timeout(5.0):
                 await asyncio.wait([task])
-            assert task.cancelled()
-            async with asyncio.timeout(10 * timeout_s):
                 await seen.closed.wait()
+            assert task.cancelled()
             assert seen.connections == 1
 
     run(main())

@@ -46,7 +46,7 @@ def run(
     events: int,
     decide: Callable[[dict[str, Any], int], Reply],
     *,
-    client: str = "pyreqwest",
+    client: str = "httptools",
     retry_conf: dict[str, Any] = PATIENT,
     mode: Mode | None = None,
 ) -> tuple[Endpoint, Verdict]:
@@ -67,7 +67,7 @@ def run(
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("client", ["pyreqwest", HTTPX])
+@pytest.mark.parametrize("client", ["httptools", HTTPX])
 def test_an_endpoint_that_answers_ten_megabytes_is_read_to_the_limit_and_counts_as_answered(
     database: Database, matrix: Matrix, client: str
 ) -> None:
@@ -84,7 +84,7 @@ def test_an_endpoint_that_answers_ten_megabytes_is_read_to_the_limit_and_counts_
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("client", ["pyreqwest", HTTPX])
+@pytest.mark.parametrize("client", ["httptools", HTTPX])
 def test_an_endpoint_that_flips_between_200_and_500_gets_everything_in_order(
     database: Database, matrix: Matrix, client: str
 ) -> None:

@@ -50,7 +50,7 @@ def run(
     bads: tuple[Fault, ...],
     words: str,
     *,
-    client: str = "pyreqwest",
+    client: str = "httptools",
     mode: Mode = USUAL,
 ) -> None:
     """A healthy endpoint beside bad ones, under load; then these are mended.
@@ -86,7 +86,7 @@ def run(
             put(database, urls, mode, PATIENT)
             wait_settled(database, 60)
     verdict = witness.verdict(ordering=mode.ordering)
-    matrix.add(GROUP, words, mode if client == "pyreqwest" else f"{mode}, {client}", verdict)
+    matrix.add(GROUP, words, mode if client == "httptools" else f"{mode}, {client}", verdict)
     verdict.check()
     assert verdict.events == EVENTS
     assert verdict.wal_peak < WAL_LIMIT
@@ -122,7 +122,7 @@ def test_all_kinds_of_bad_endpoints_at_once_hurt_neither_the_healthy_one_nor_the
 
 @pytest.mark.whole
 @pytest.mark.timeout(180)
-@pytest.mark.parametrize("client", ["pyreqwest", "httpx"])
+@pytest.mark.parametrize("client", ["httptools", "httpx"])
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
 def test_a_bad_endpoint_hurts_nobody_and_gets_everything_in_order_when_it_is_mended(
     database: Database, matrix: Matrix, fault: Fault, client: str

@@ -82,7 +82,7 @@ def shop(database: Database, wire: Wire, **keys: Any) -> Iterator[Shop]:
             yield made
 
 
-@pytest.mark.parametrize("client", ["pyreqwest", "httpx"])
+@pytest.mark.parametrize("client", ["httptools", "httpx"])
 def test_a_transformed_request_goes_over_the_wire(database: Database, client: str) -> None:
     headers = [{"name": "X-Old", "value": "old"}, {"name": "X-Gone", "value": "x"}]
     database.execute(TABLE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from typing import TYPE_CHECKING, TypeVar
@@ -23,3 +24,12 @@ def wait_until(condition: Callable[[], T], timeout_s: float = 20, what: str = "c
             raise AssertionError(f"{what}: not so within {timeout_s} s; last value: {value!r}")
         pause.wait(_STEP_S)
     return value
+
+
+async def until(condition: Callable[[], object], what: str, timeout_s: float = 20) -> None:
+    """The same on an event loop that must go on meanwhile."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}: not so within {timeout_s} s")
+        await asyncio.sleep(_STEP_S)

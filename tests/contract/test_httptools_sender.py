@@ -1,0 +1,147 @@
+"""What only the sender of the hot path promises: of its connections, and of looking up names."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from support.endpoints import Peer, answers, endpoint
+from support.sending import OK, answered, failed, make_request, opened
+from support.waiting import until
+
+from cdc_triggers.core.attempt import FailureKind
+from cdc_triggers.http.httptools_sender import HttptoolsSender
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+
+def test_a_connection_that_was_idle_for_too_long_is_given_up(run: Callable[..., Any]) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.write(OK)
+        await peer.wait_until_gone()
+
+    async def main() -> None:
+        async with endpoint(script) as (url, seen), opened(HttptoolsSender, idle_s=0.1) as sender:
+            assert answered((await sender.send([make_request(url)]))[0]).ok
+            async with asyncio.timeout(10.0):
+                await seen.closed.wait()
+
+    run(main())
+
+
+def test_no_more_than_so_many_idle_connections_are_kept(run: Callable[..., Any]) -> None:
+    left = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal left
+        await peer.request()
+        await peer.write(OK)
+        await peer.wait_until_gone()
+        left += 1
+
+    async def main() -> None:
+        async with (
+            endpoint(script) as (url, seen),
+            opened(HttptoolsSender, idle_s=60.0, max_idle_per_host=3) as sender,
+        ):
+            await sender.send([make_request(url)] * 10)
+            await until(lambda: left == seen.connections - 3, "all but three are closed")
+            assert seen.connections == 10
+
+    run(main())
+
+
+def test_an_answer_before_the_end_of_the_request_costs_the_connection(
+    run: Callable[..., Any],
+) -> None:
+    async def early(peer: Peer) -> None:
+        head = await peer.reader.readuntil(b"\r\n\r\n")
+        peer.seen.heads.append(head)
+        await peer.write(b"HTTP/1.1 413 X\r\ncontent-length: 0\r\n\r\n")
+        await peer.wait_until_gone()
+
+    async def main() -> None:
+        async with endpoint(early) as (url, seen), opened(HttptoolsSender) as sender:
+            (outcome,) = await sender.send([make_request(url, b"x" * 50_000_000, 20.0)])
+            assert answered(outcome).status == 413
+            await seen.closed.wait()
+
+    run(main())
+
+
+def test_what_comes_unasked_costs_the_connection_and_not_the_next_request(
+    run: Callable[..., Any],
+) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        await peer.write(OK)
+        await peer.write(b"HTTP/1.1 408 Timeout\r\ncontent-length: 0\r\n\r\n")
+        await peer.wait_until_gone()
+
+    async def main() -> None:
+        async with endpoint(script) as (url, seen), opened(HttptoolsSender) as sender:
+            for number in range(1, 6):
+                assert answered((await sender.send([make_request(url)]))[0]).ok
+                assert seen.connections == number
+
+    run(main())
+
+
+def test_a_name_that_hangs_holds_up_no_other_and_is_looked_up_once(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, release, asked = socket.getaddrinfo, threading.Event(), list[str]()
+
+    def getaddrinfo(host: str, *args: Any, **kwargs: Any) -> Any:
+        asked.append(host)
+        if host.startswith("hangs"):
+            release.wait(30)
+            raise socket.gaierror(socket.EAI_AGAIN, "later")
+        return real("127.0.0.1", *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    async def main() -> None:
+        async with endpoint(answers(OK)) as (url, _seen), opened(HttptoolsSender) as sender:
+            hung = [
+                make_request(f"http://hangs-{n}.example/", timeout_s=25.0)
+                for n in range(100)
+                for _ in range(3)
+            ]
+            stuck = asyncio.ensure_future(sender.send(hung))
+            await until(lambda: len(asked) == 100, "every name is being looked up")
+            (outcome,) = await sender.send([make_request(url.replace("127.0.0.1", "fine.example"))])
+            assert answered(outcome).ok
+            (outcome,) = await sender.send([make_request("http://hangs-1.example/", timeout_s=0.2)])
+            assert failed(outcome)[0] is FailureKind.TIMEOUT
+            assert not stuck.done()
+            release.set()
+            assert {failed(each)[0] for each in await stuck} == {FailureKind.DNS}
+            assert len(asked) == 101
+
+    run(main())
+
+
+def test_the_second_address_is_tried_when_the_first_does_not_answer(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with endpoint(answers(OK)) as (url, _seen), opened(HttptoolsSender) as sender:
+            port = int(url.rsplit(":", 1)[1])
+            with socket.socket() as full:
+                full.bind(("127.0.0.1", 0))  # bound, and nobody listens: refused
+                both = [
+                    (socket.AF_INET, socket.SOCK_STREAM, 6, "", full.getsockname()),
+                    (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
+                ]
+                monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: both)
+                (outcome,) = await sender.send([make_request(f"http://two.example:{port}/")])
+                assert answered(outcome).ok
+
+    run(main())
