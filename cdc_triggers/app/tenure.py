@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from cdc_triggers.app.intake import Intake
 from cdc_triggers.app.tasks import cancel
 from cdc_triggers.core.attempt import Failure
 from cdc_triggers.core.attempt_log import Times
@@ -24,10 +24,7 @@ if TYPE_CHECKING:
     from cdc_triggers.core.attempt import Outcome
     from cdc_triggers.core.delivery import Delivery
     from cdc_triggers.core.engine import Engine
-    from cdc_triggers.core.lsn import Lsn
-    from cdc_triggers.core.messages import Message
 
-READ_MESSAGES = 256
 SLICE_MESSAGES = 1_024
 """Messages taken in one turn of the loop: about 10 ms, then sends and answers get theirs."""
 
@@ -62,7 +59,6 @@ class Tenure:
         self._a = adapters
         self._lease_s = lease_s
         self._now = adapters.clock.monotonic
-        self._pending: deque[tuple[Lsn, Message]] = deque()
         self._sends: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -72,7 +68,8 @@ class Tenure:
         self._reads = True
         self._slice_due = self._reloading = self._stopping = False
         self._lease_until = self._now() + lease_s
-        self._heard_at = self._rings_at = self._now()
+        self._rings_at = self._now()
+        self._intake = Intake(engine, adapters, self._confirm, self._now())
         self._written_at = self._confirmed_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -160,24 +157,8 @@ class Tenure:
             self._watch()
 
     def _take_slice(self) -> int:
-        engine, source, pending = self._engine, self._a.source, self._pending
-        now = self._now()
-        taken = 0
-        while taken < SLICE_MESSAGES and engine.can_receive:
-            if not pending:
-                pending.extend(source.read(READ_MESSAGES))
-                self._heard_at = now
-                if not pending:
-                    engine.idle(source.server_lsn())
-                if source.reply_due():
-                    self._confirm()
-                if not pending:
-                    break
-            if not engine.receive(pending[0][1], now):
-                break
-            self._a.watch.received(pending.popleft()[1], now)
-            taken += 1
-        if engine.reload_wanted and not self._reloading:
+        taken = self._intake.take(SLICE_MESSAGES, self._now())
+        if self._engine.reload_wanted and not self._reloading:
             self._reloading = True
             self._spawn(self._reload())
         return taken
@@ -314,8 +295,8 @@ class Tenure:
         if not self._reads:
             return
         ledger, now = self._engine.ledger, self._now()
-        confirmed = ledger.confirm()
-        self._a.source.confirm(ledger.received, confirmed, ping=now - self._heard_at > PING_S)
+        confirmed, silent_s = ledger.confirm(), now - self._intake.heard_at
+        self._a.source.confirm(ledger.received, confirmed, ping=silent_s > PING_S)
         self._confirmed_at = now
         self._a.watch.confirmed(confirmed, now)
 
@@ -374,8 +355,8 @@ class Tenure:
             # that one for a confirmation which cannot be recorded any more
             raise ConnectionLostError("the server has closed the connection for SQL")
         if not self._reading:
-            self._heard_at = now
-        elif now - self._heard_at > SILENCE_S:
+            self._intake.heard_at = now
+        elif now - self._intake.heard_at > SILENCE_S:
             raise ConnectionLostError(f"the server has been silent for {SILENCE_S:g} s")
 
     async def _turn_rings(self) -> None:

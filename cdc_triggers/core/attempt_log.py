@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import orjson
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
     from cdc_triggers.core.records import TriggerRow
     from cdc_triggers.core.spec import Trigger
     from cdc_triggers.core.transform_spec import RequestTransform
+
+
+SHORT = 1024
+"""Answers up to this length are described once for all that are alike: most are."""
 
 
 class Times(NamedTuple):
@@ -100,8 +105,14 @@ def describe_response(outcome: Outcome) -> str | None:
     """Status, headers and body as text; None if there was no answer."""
     if isinstance(outcome, Failure):
         return None
-    # PostgreSQL's json takes no NUL and no lone surrogate; an endpoint may send anything
+    if outcome.recorded is None and len(outcome.body) <= SHORT:
+        return _described(outcome)
+    return _describe(outcome)
+
+
+def _describe(outcome: Response) -> str:
     recorded = outcome.recorded or Recorded(outcome.body)
+    # PostgreSQL's json takes no NUL and no lone surrogate; an endpoint may send anything
     body = recorded.body.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
     described = {
         "status": outcome.status,
@@ -112,6 +123,9 @@ def describe_response(outcome: Outcome) -> str | None:
     if recorded.error is not None:
         described["transform_error"] = recorded.error
     return orjson.dumps(described).decode()
+
+
+_described = lru_cache(maxsize=256)(_describe)
 
 
 def describe_error(outcome: Outcome) -> str | None:

@@ -86,7 +86,7 @@ class Engine:
         return not (self.reload_wanted or roster.any_full or parking.behind or memory.must_wait)
 
     def receive(self, message: Message, now: float) -> bool:
-        """Take the next message of the stream. Call it only while `can_receive`.
+        """Take the next message of the stream. Call it with a row only while `can_receive`.
 
         False: not taken, offer it again. Its row has columns that are not known, so the specs are
         read again first.

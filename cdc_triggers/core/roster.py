@@ -79,7 +79,7 @@ class Roster:
 
     def take(self, now: float) -> Delivery | None:
         """The next delivery, triggers in turn; None if nothing may be sent."""
-        for state in self._candidates():
+        while (state := self._next()) is not None:
             if not state.lanes.can_take:
                 continue
             size = state.lanes.head.size
@@ -105,13 +105,13 @@ class Roster:
         self._runnable.update(self._refused)
         self._refused.clear()
 
-    def _candidates(self) -> Iterator[TriggerState]:
+    def _next(self) -> TriggerState | None:
         """Whose turn it is: whoever has waited for room and may have it now, then all in turn."""
         for large, states in self._waiting.items():
-            while states and self._memory.has_room(large=large):
-                yield states.pop(next(iter(states)))
-        while self._runnable:
-            yield self._runnable.pop(next(iter(self._runnable)))
+            if states and self._memory.has_room(large=large):
+                return states.pop(next(iter(states)))
+        runnable = self._runnable
+        return runnable.pop(next(iter(runnable))) if runnable else None
 
     def _set_back(self, state: TriggerState, size: int) -> None:
         large = is_large(size)

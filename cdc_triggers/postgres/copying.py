@@ -60,37 +60,45 @@ def copy_command(table: str, columns: Sequence[str], schema: str = "cdc_triggers
 
 def copy(cur: cursor, command: Composed, rows: Iterable[Sequence[Value]]) -> None:
     """Send rows to a `COPY … FROM STDIN`."""
-    cur.copy_expert(command, _Lines(rows), size=CHUNK)
+    copy_lines(cur, command, map(line, rows))
+
+
+def copy_lines(cur: cursor, command: Composed, lines: Iterable[bytes]) -> None:
+    """Send lines, as `line` makes them."""
+    cur.copy_expert(command, _Lines(lines), size=CHUNK)
+
+
+def line(row: Sequence[Value]) -> bytes:
+    """One row."""
+    return b"%b\n" % b"\t".join(map(field, row))
 
 
 class _Lines(io.RawIOBase):
-    """Rows as a file: a chunk of lines in memory at a time, not all of them.
+    """Lines as a file: a chunk of them in memory at a time, not all.
 
     A line that is larger is handed over in pieces: libpq keeps a buffer as large as the largest
     piece for as long as the connection lives.
     """
 
-    def __init__(self, rows: Iterable[Sequence[Value]]) -> None:
-        self._rows = iter(rows)
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = iter(lines)
         self._rest = memoryview(b"")
 
     def read(self, size: int = CHUNK, /) -> bytes:
         """Lines of `size` bytes together, or twice as much; none when there are no more."""
         if not self._rest:
-            data = self._lines(size)
+            data = self._chunk(size)
             if len(data) <= 2 * size:
                 return data
             self._rest = memoryview(data)
         piece, self._rest = self._rest[:size], self._rest[size:]
         return bytes(piece)
 
-    def _lines(self, size: int) -> bytes:
+    def _chunk(self, size: int) -> bytes:
         lines: list[bytes] = []
-        for row in self._rows:
-            fields = [field(value) for value in row]
-            fields[-1] += b"\n"
-            lines.append(b"\t".join(fields))
-            size -= len(lines[-1])
+        for each in self._lines:
+            lines.append(each)
+            size -= len(each)
             if size <= 0:
                 break
         return b"".join(lines)

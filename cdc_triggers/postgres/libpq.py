@@ -55,6 +55,10 @@ _clear.argtypes = [ctypes.c_void_p]
 _clear.restype = None
 
 
+WHOLE = 64 * 1024
+"""Messages up to this size are taken in one go."""
+
+
 class CopyBoth:
     """A connection in COPY BOTH mode: messages in, messages out, never blocking.
 
@@ -72,17 +76,22 @@ class CopyBoth:
             raise ConnectionLostError(f"the replication connection failed: {self._error()}")
 
     def receive(self, head: int) -> bytes | None:
-        """The first `head` bytes of the next message, if a whole one has arrived.
+        """The next message, if a whole one has arrived; of a large one the first `head` bytes.
 
-        `rest` must be called before the next: a large message is copied once.
+        Then, if it is shorter than `size`, `rest` must be called before the next: a large message
+        is copied once.
 
         Raises:
             ConnectionLostError: the server ended the stream, or the connection broke.
         """
         size = _get_copy_data(self._pg, self._at, 1)
         if size > 0:
-            self._head, self.size = min(head, size), size
-            return ctypes.string_at(self._buffer.value or 0, self._head)
+            self.size = size
+            self._head = size if size <= WHOLE else head
+            data = ctypes.string_at(self._buffer.value or 0, self._head)
+            if self._head == size:
+                _free(self._buffer)
+            return data
         if size == 0:
             return None
         raise ConnectionLostError(f"the server ended the stream: {self._reason()}")

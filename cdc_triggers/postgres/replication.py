@@ -136,12 +136,14 @@ class ReplicationSource:
                 head = copy.receive(_XLOG_DATA.size)
                 if head is None:
                     break
-            if head[:1] == b"w" and len(head) == _XLOG_DATA.size:
-                _, start, _, _ = _XLOG_DATA.unpack(head)
+            if head[:1] == b"w" and len(head) >= _XLOG_DATA.size:
+                _, start, _, _ = _XLOG_DATA.unpack_from(head)
                 taken += copy.size
-                found.append((Lsn(start), decode(copy.rest())))
+                whole = len(head) == copy.size
+                payload = head[_XLOG_DATA.size :] if whole else copy.rest()
+                found.append((Lsn(start), decode(payload)))
             elif head[:1] == b"k":
-                self._keepalive(head + copy.rest())
+                self._keepalive(head)
             else:
                 raise DecodeError(f"unknown replication message {head[:1]!r}")
         return found

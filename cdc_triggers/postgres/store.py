@@ -21,7 +21,7 @@ from cdc_triggers.core.trigger_state import BLOCKED_KEYS
 from cdc_triggers.errors import DatabaseError, FencedError
 from cdc_triggers.postgres.applied import applied_triggers
 from cdc_triggers.postgres.connect import connect, hang_up, translate
-from cdc_triggers.postgres.copying import copy, copy_command
+from cdc_triggers.postgres.copying import copy, copy_command, copy_lines
 from cdc_triggers.postgres.holder import identity, is_dead
 from cdc_triggers.postgres.queries import query
 from cdc_triggers.postgres.recorded_slot import check_slot
@@ -29,7 +29,7 @@ from cdc_triggers.postgres.ring import truncate_oldest
 from cdc_triggers.postgres.rows import (
     ATTEMPT_COLUMNS,
     PARK_COLUMNS,
-    attempt_rows,
+    attempt_lines,
     claimed_of,
     park_row,
 )
@@ -145,7 +145,8 @@ class PostgresStore:
             bucket = self._fence(cur, batch)
             row_ids = self._park(cur, batch.parks) if batch.parks else {}
             if batch.attempts:
-                copy(cur, copy_command("attempt", ATTEMPT_COLUMNS), attempt_rows(batch, bucket))
+                lines = attempt_lines(batch, bucket)
+                copy_lines(cur, copy_command("attempt", ATTEMPT_COLUMNS), lines)
             freed = _resolve(cur, batch.resolutions)
             return BatchResult(row_ids, freed)
 

@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from cdc_triggers.postgres.libpq import CopyBoth
 
 SOON_S = 5.0
+WHOLE = 200
+"""Longer messages come in two parts: so both ways are taken here."""
+
 EXTREMES = st.sampled_from([0, 1, 255, 256, 2**15, 2**16 - 1, 2**31 - 1, 2**31, 2**32 - 1])
 
 
@@ -171,8 +174,10 @@ class Scripted:
         if not self.received:
             return None
         message = self.received.popleft()
-        self.size, self._rest = len(message), message[head:]
-        return message[:head]
+        self.size = len(message)
+        taken = self.size if self.size <= WHOLE else head
+        self._rest = message[taken:]
+        return message[:taken]
 
     def rest(self) -> bytes:
         return self._rest

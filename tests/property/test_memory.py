@@ -22,7 +22,7 @@ from cdc_triggers.core.memory import ANY_BYTES, FLIGHT_BYTES, HELD_BYTES, LARGE_
 from cdc_triggers.core.outbox import ANSWERS_BYTES
 from cdc_triggers.core.parking import OUTBOX_BYTES, OUTBOX_RECORDS
 from cdc_triggers.core.records import BatchResult, StartState
-from cdc_triggers.postgres.copying import CHUNK, _Lines, field
+from cdc_triggers.postgres.copying import CHUNK, _Lines, field, line
 from cdc_triggers.testing import log_row, transaction
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def test_rows_are_copied_in_chunks_even_if_one_is_larger_than_a_chunk(
     rows: list[Sequence[object]], size: int
 ) -> None:
     whole = b"".join(b"\t".join(map(field, row)) + b"\n" for row in rows)  # type: ignore[arg-type]
-    lines = _Lines(rows)  # type: ignore[arg-type]
+    lines = _Lines(map(line, rows))  # type: ignore[arg-type]
     chunks = list(iter(lambda: lines.read(size), b""))
     assert b"".join(chunks) == whole
     assert all(len(chunk) <= 2 * size for chunk in chunks)
@@ -270,7 +270,7 @@ def test_rows_are_copied_in_chunks_even_if_one_is_larger_than_a_chunk(
 
 def test_neither_all_lines_nor_old_answers_are_kept_in_memory() -> None:
     answers = (f"{number:05}" + "a" * 60_000 for number in range(1_000))
-    lines = _Lines([answer] for answer in answers)
+    lines = _Lines(line([answer]) for answer in answers)
     tracemalloc.start()
     try:
         while lines.read(CHUNK):

@@ -1,0 +1,67 @@
+"""Messages on their way from the slot into the engine: read in batches, taken one by one."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+from cdc_triggers.core.messages import LogRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cdc_triggers.app.adapters import Adapters
+    from cdc_triggers.core.engine import Engine
+    from cdc_triggers.core.lsn import Lsn
+    from cdc_triggers.core.messages import Message
+
+READ_MESSAGES = 256
+
+
+class Intake:
+    """Takes for as long as the engine will have them.
+
+    Args:
+        confirm: called when the server asks for an answer.
+
+    Attributes:
+        heard_at: monotonic seconds when the source was last asked.
+    """
+
+    def __init__(
+        self, engine: Engine, adapters: Adapters, confirm: Callable[[], None], now: float
+    ) -> None:
+        self.heard_at = now
+        self._engine = engine
+        self._source = adapters.source
+        self._watch = adapters.watch
+        self._confirm = confirm
+        self._pending: deque[tuple[Lsn, Message]] = deque()
+
+    def take(self, limit: int, now: float) -> int:
+        """Take messages until there are none, or the engine must wait; returns how many."""
+        engine, pending, received = self._engine, self._pending, self._watch.received
+        for taken in range(limit):
+            if not pending and not self._read(now):
+                return taken
+            message = pending[0][1]
+            # only rows take room: the question is not asked for what stands around them
+            if type(message) is LogRow and not engine.can_receive:
+                return taken
+            if not engine.receive(message, now):
+                return taken
+            pending.popleft()
+            received(message, now)
+        return limit
+
+    def _read(self, now: float) -> bool:
+        """Read what has come, if the engine has room; True if there is anything to take."""
+        if not self._engine.can_receive:
+            return False
+        self._pending.extend(self._source.read(READ_MESSAGES))
+        self.heard_at = now
+        if not self._pending:
+            self._engine.idle(self._source.server_lsn())
+        if self._source.reply_due():
+            self._confirm()
+        return bool(self._pending)
