@@ -88,6 +88,11 @@ class Connection(asyncio.Protocol):
             return False
         return self._poll is None or not self._poll.poll(0)
 
+    def close(self) -> None:
+        """Close it as is proper, with TLS's own good-bye; nothing may run on it."""
+        if self._transport is not None:
+            self._transport.close()
+
     def drop(self) -> None:
         """Close it at once, whatever runs on it."""
         if self._transport is not None:

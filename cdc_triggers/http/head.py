@@ -61,19 +61,14 @@ def head_of(method: str, url: str, headers: Headers) -> Head | Failure:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError):
         return INVALID
-    port = parsed.port or _PORTS.get(parsed.scheme, 0)
+    port = _PORTS.get(parsed.scheme, 0) if parsed.port is None else parsed.port
     if parsed.scheme not in _PORTS or not parsed.host or not 0 < port <= MAX_PORT:
         return INVALID
     given = {name.lower() for name, _ in headers}
     if framing := FRAMING & given:
         return invalid_header(next(n for n, _ in headers if n.lower() in framing))
-    every = [("host", parsed.netloc.decode("ascii")), *_DEFAULTS.items(), *_user(parsed), *headers]
-    kept = [
-        pair
-        for i, pair in enumerate(every)
-        if i >= len(every) - len(headers) or pair[0] not in given
-    ]
-    lines = lines_of(tuple(kept))
+    ours = (("host", parsed.netloc.decode("ascii")), *_DEFAULTS.items(), *_user(parsed))
+    lines = lines_of((*(pair for pair in ours if pair[0] not in given), *headers))
     if isinstance(lines, Failure):
         return lines
     first = b"%b %b HTTP/1.1\r\n" % (method.encode("ascii"), parsed.raw_path)
@@ -85,11 +80,12 @@ def lines_of(headers: Headers) -> bytes | Failure:
     """Header lines as they go out; a Failure if one cannot."""
     lines = []
     for name, value in headers:
-        if not _NAME.match(name) or header_problem(value):
+        if not _NAME.fullmatch(name) or header_problem(value):
             return INVALID
-        lines.append(
-            b"%b: %b\r\n" % (name.encode("ascii"), value.encode("utf-8", "surrogateescape"))
-        )
+        try:
+            lines.append(b"%b: %b\r\n" % (name.encode("ascii"), value.encode()))
+        except UnicodeEncodeError:  # half of a surrogate pair
+            return INVALID
     return b"".join(lines)
 
 

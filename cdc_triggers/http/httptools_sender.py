@@ -167,7 +167,7 @@ class HttptoolsSender:
         self._sweep = None
         for origin, idle in tuple(self._idle.items()):
             while idle and self._is_old(idle[0]):
-                idle.popleft().drop()
+                idle.popleft().close()
             if not idle:
                 del self._idle[origin]
         if self._idle:

@@ -141,6 +141,19 @@ def test_an_invalid_url_is_an_invalid_request(make: Make, run: Any, url: str) ->
     run(main())
 
 
+@pytest.mark.parametrize("pair", [("X-A", "\ud800"), ("X-A\n", "1"), ("X: A", "1"), ("", "1")])
+def test_a_header_that_cannot_be_written_is_an_invalid_request(
+    make: Make, run: Any, pair: tuple[str, str]
+) -> None:
+    async def main() -> None:
+        async with endpoint(answers(OK)) as (url, seen), opened(make) as sender:
+            (outcome,) = await sender.send([make_request(url, headers=(pair,))])
+            assert failed(outcome)[0] is FailureKind.INVALID_REQUEST
+            assert seen.heads == []
+
+    run(main())
+
+
 def test_a_line_break_in_a_header_is_an_invalid_request(make: Make, run: Any) -> None:
     async def main() -> None:
         async with endpoint(answers(OK)) as (url, seen), opened(make) as sender:
