@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import databases
 from support.api import Api, api_of
-from support.cleaning import cleanup_config
+from support.cleaning import AGE, cleanup_config, wait_forgotten
 from support.live import NAME, Live, streaming
-from support.streaming import wait_confirmed, wait_settled
+from support.streaming import wait_settled
 from support.waiting import wait_until
 
 from cdc_triggers.http.receiver import Reply
@@ -24,12 +24,6 @@ if TYPE_CHECKING:
     from support.servers import Pool
 
 ORDERS = "CREATE TABLE orders (id int PRIMARY KEY, status text)"
-AGE = """
-UPDATE cdc_triggers.event_log SET created_at = created_at - interval '2 days';
-UPDATE cdc_triggers.attempt SET started_at = started_at - interval '2 days';
-UPDATE cdc_triggers.delivery SET dead_at = dead_at - interval '2 days';
-UPDATE cdc_triggers.trigger SET updated_at = updated_at - interval '1 day';
-"""
 SUCCESS = {"message": "success"}
 
 
@@ -60,20 +54,7 @@ def insert(live: Live, first: int) -> None:
         f"FROM generate_series({first}, {first + 19}) n"
     )
     wait_settled(live.database)
-    passed = (
-        "SELECT restart_lsn > (SELECT max(commit_lsn) FROM cdc_triggers.attempt) "
-        "AND NOT EXISTS (SELECT FROM cdc_triggers.event_log "
-        "WHERE NOT pg_visible_in_snapshot(xid, settled_snapshot)) "
-        "FROM pg_replication_slots JOIN cdc_triggers.stream USING (slot_name) WHERE slot_name = %s"
-    )
-
-    def forgotten() -> bool:
-        live.run("SELECT pg_log_standby_snapshot()")
-        live.run("SELECT pg_logical_emit_message(true, 'test', repeat('x', 32768))")
-        wait_confirmed(live.database)
-        return live.database.execute(passed, live.database.slot) == [(True,)]
-
-    wait_until(forgotten, 60, "the slot needs nothing of it")
+    wait_forgotten(live.database)
 
 
 def counts(live: Live) -> tuple[int, ...]:

@@ -9,6 +9,8 @@ from cdc_triggers.app.cleanup import CleanUps
 from cdc_triggers.postgres.cleaning import SETTINGS, PostgresCleaning
 from cdc_triggers.postgres.connect import connect
 from support.operated import make_shop
+from support.streaming import wait_confirmed
+from support.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +20,15 @@ if TYPE_CHECKING:
 
 HOUR = 3600
 DAY = 24 * HOUR
+
+AGE = """
+UPDATE cdc_triggers.event_log SET created_at = created_at - interval '2 days';
+UPDATE cdc_triggers.attempt SET started_at = started_at - interval '2 days';
+UPDATE cdc_triggers.delivery SET dead_at = dead_at - interval '2 days';
+UPDATE cdc_triggers.cleanup SET scheduled_at = scheduled_at - interval '2 days';
+UPDATE cdc_triggers.trigger SET updated_at = updated_at - interval '2 days';
+"""
+"""All that there is, two days earlier: an hourly clean-up is due."""
 
 
 def cleanup_config(**keys: Any) -> dict[str, Any]:
@@ -36,6 +47,24 @@ def settle(shop: Shop) -> None:
     """A stream has settled all that is committed now, and its slot needs none of it any more."""
     shop.settle_until(0)
     shop.run("UPDATE cdc_triggers.stream SET settled_snapshot = pg_current_snapshot()")
+
+
+def wait_forgotten(database: Database) -> None:
+    """Until the slot needs nothing of what is in the log; a stream runs, and all is settled."""
+    passed = (
+        "SELECT restart_lsn > (SELECT max(commit_lsn) FROM cdc_triggers.attempt) "
+        "AND NOT EXISTS (SELECT FROM cdc_triggers.event_log "
+        "WHERE NOT pg_visible_in_snapshot(xid, settled_snapshot)) "
+        "FROM pg_replication_slots JOIN cdc_triggers.stream USING (slot_name) WHERE slot_name = %s"
+    )
+
+    def forgotten() -> bool:
+        database.execute("SELECT pg_log_standby_snapshot()")
+        database.execute("SELECT pg_logical_emit_message(true, 'test', repeat('x', 32768))")
+        wait_confirmed(database)
+        return database.execute(passed, database.slot) == [(True,)]
+
+    wait_until(forgotten, 60, "the slot needs nothing of it")
 
 
 def old_shop(database: Database) -> Shop:

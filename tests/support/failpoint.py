@@ -17,8 +17,10 @@ from psycopg2 import extensions
 from cdc_triggers.cli import main as cli
 from cdc_triggers.postgres import capture
 from cdc_triggers.postgres.capture import Installer
+from cdc_triggers.postgres.cleaning import PostgresCleaning
 from cdc_triggers.postgres.replication import ReplicationSource
 from cdc_triggers.postgres.store import PostgresStore
+from cdc_triggers.wiring import cleaning as housekeeping
 from cdc_triggers.wiring import streaming
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ PLACES = {
     "recorded": "a batch of attempts is recorded, its LSN is not confirmed",
     "parking": "deliveries are parked in a transaction that is not committed",
     "truncating": "a bucket is truncated in a transaction that is not committed",
+    "cleaning": "a batch of a clean-up is deleted in a transaction that is not committed",
     "took-over": "the lease is taken, nothing was done with it",
     "prepared": "apply has made schema, functions and publication, and no slot yet",
     "slot-made": "apply has made the slot, and no specs yet",
@@ -107,6 +110,20 @@ def store(point: Failpoint) -> type[PostgresStore]:
     return Store
 
 
+def cleaning(point: Failpoint) -> type[PostgresCleaning]:
+    """A clean-up that can die."""
+
+    class Dying(PostgresCleaning):
+        @contextmanager
+        def _batch(self, timeout_s: int) -> Iterator[extensions.cursor]:
+            with super()._batch(timeout_s) as cursor:
+                yield cursor
+                if cursor.rowcount > 0:
+                    point.reached("cleaning")
+
+    return Dying
+
+
 def installer(point: Failpoint) -> type[Installer]:
     """An apply that can die."""
 
@@ -157,6 +174,7 @@ def main() -> None:
         (streaming, "PostgresStore", store(point)),
         (streaming, "_sender", lambda client: Sending(make_sender(client), point)),
         (capture, "Installer", installer(point)),
+        (housekeeping, "PostgresCleaning", cleaning(point)),
     ):
         setattr(module, name, dying)
     sys.argv[1:] = arguments
