@@ -36,6 +36,7 @@ from cdc_triggers.postgres.rows import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from datetime import timedelta
 
     from psycopg2.extensions import connection, cursor
 
@@ -93,7 +94,8 @@ class PostgresStore:
                 cur.execute(query("store_unlock"), mine)
                 return None
             cur.execute(query("store_take_lease"), mine)
-            self._generation, *totals = cur.fetchone() or (0, 0, 0, 0)
+            self._generation, step, *totals = cur.fetchone() or (0, None, 0, 0, 0)
+            _set_back(cur, step)
         # not in the same transaction: until the heartbeat is committed we count as silent
         with self._transaction() as cur:
             cur.execute(query("store_staging"))
@@ -109,8 +111,7 @@ class PostgresStore:
         """See `ports.Store.heartbeat`."""
         with self._transaction() as cur:
             mine = {"slot": self._slot, "generation": self._generation}
-            if _value(cur, "store_heartbeat", **mine, ahead_s=ahead_s) is None:
-                raise _fenced(self._slot)
+            self._stay(cur, "store_heartbeat", {**mine, "ahead_s": ahead_s})
 
     def load_start(self, plugin: str) -> StartState:
         """See `ports.Store.load_start`."""
@@ -264,10 +265,15 @@ class PostgresStore:
             "settled_at": progress.settled_at,
             "delivered": progress.delivered,
         }
-        cur.execute(query("store_progress"), arguments)
+        return self._stay(cur, "store_progress", arguments)
+
+    def _stay(self, cur: cursor, name: str, arguments: dict[str, Any]) -> int:
+        """Stay the leader; what the query returns, and is fenced if that is nothing."""
+        cur.execute(query(name), arguments)
         row = cur.fetchone()
         if row is None:
             raise _fenced(self._slot)
+        _set_back(cur, row[1])
         return int(row[0])
 
     def _park(self, cur: cursor, parks: Sequence[ParkRow]) -> dict[int, int]:
@@ -277,6 +283,12 @@ class PostgresStore:
             return {}
         cur.execute(query("store_parked_ids"))
         return {int(token): int(row_id) for token, row_id in cur}
+
+
+def _set_back(cur: cursor, step: timedelta | None) -> None:
+    """PostgreSQL's clock was set back so far since the last heartbeat; None: it was not."""
+    if step is not None:
+        cur.execute(query("store_set_back"), {"step": step})
 
 
 def _fenced(slot: str) -> FencedError:

@@ -12,4 +12,7 @@ UPDATE cdc_triggers.stream
        mark_snapshot = CASE WHEN mark_lsn > %(settled)s THEN mark_snapshot ELSE pg_current_snapshot() END,
        mark_lsn = CASE WHEN mark_lsn > %(settled)s THEN mark_lsn ELSE pg_current_wal_insert_lsn() END
  WHERE slot_name = %(slot)s AND generation = %(generation)s
-RETURNING cdc_triggers.attempt_bucket(clock_timestamp());
+RETURNING cdc_triggers.attempt_bucket(clock_timestamp()),
+       -- as the row was before: how far the clock was set back since, if that is more than a heartbeat is set ahead
+       (SELECT heartbeat_at - clock_timestamp() FROM cdc_triggers.stream
+         WHERE slot_name = %(slot)s AND heartbeat_at > clock_timestamp() + interval '75 s');

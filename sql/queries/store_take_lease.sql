@@ -1,6 +1,8 @@
 -- Become the holder: the generation grows, and whoever held it before can write nothing any more.
 WITH before AS (
-    SELECT holder FROM cdc_triggers.stream WHERE slot_name = %(slot)s
+    SELECT holder, CASE WHEN heartbeat_at > clock_timestamp() + interval '75 s'
+                        THEN heartbeat_at - clock_timestamp() END AS set_back
+      FROM cdc_triggers.stream WHERE slot_name = %(slot)s
 ), taken AS (
     INSERT INTO cdc_triggers.stream AS s
         (slot_name, generation, holder, process, backend_pid, started_at)
@@ -14,4 +16,4 @@ WITH before AS (
     UPDATE cdc_triggers.delivery SET claimed_until = NULL, claimed_by = NULL
      WHERE claimed_by = (SELECT holder FROM before)
 )
-SELECT generation, delivered, recoveries, recovered FROM taken;
+SELECT generation, (SELECT set_back FROM before), delivered, recoveries, recovered FROM taken;
