@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from cdc_triggers.core.delivery import Delivery
     from cdc_triggers.core.engine import Engine
 
-SLICE_MESSAGES = 1_024
-"""Messages taken in one turn of the loop: about 10 ms, then sends and answers get theirs."""
-
 TICK_S = 0.1
 GATHER_S = 0.2
 """Attempts are recorded this often at least; parks and results of parked ones at once."""
@@ -69,7 +66,7 @@ class Tenure:
         self._slice_due = self._reloading = self._stopping = False
         self._lease_until = self._now() + lease_s
         self._rings_at = self._now()
-        self._intake = Intake(engine, adapters, self._confirm, self._now())
+        self._intake = Intake(engine, adapters, self._confirm)
         self._written_at = self._confirmed_at = 0.0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -143,25 +140,25 @@ class Tenure:
         if self._stopping or self._failed.done():
             return
         try:
-            taken = self._take_slice()
+            more = self._take_slice()
             self._dispatch()
         except Exception as error:  # noqa: BLE001 - whatever it is, it ends the tenure
             self._fail(error)
             return
         if not self._engine.can_receive:
             self._unwatch()
-        elif taken >= SLICE_MESSAGES:
+        elif more:
             self._slice_due = True
             asyncio.get_running_loop().call_soon(self._read)
         else:
             self._watch()
 
-    def _take_slice(self) -> int:
-        taken = self._intake.take(SLICE_MESSAGES, self._now())
+    def _take_slice(self) -> bool:
+        more = self._intake.take()
         if self._engine.reload_wanted and not self._reloading:
             self._reloading = True
             self._spawn(self._reload())
-        return taken
+        return more
 
     async def _reload(self) -> None:
         rows = await self._a.worker.run(self._a.store.load_triggers, self._engine.xid)

@@ -139,7 +139,7 @@ def test_thousands_of_tables_are_applied_started_and_delivered_in_bounded_time(
     assert it.start_s < START_LIMIT_S
     fault = f"{count:,} tables, a trigger each (applied in {it.apply_s:.0f} s, "
     fault += f"stream ready in {it.start_s:.1f} s)"
-    it.judge(matrix, GROUP, fault, others=2 * count)
+    it.judge(matrix, GROUP, fault, others=2 * count, triggers=count)
 
 
 @pytest.mark.timeout(300)
@@ -158,4 +158,4 @@ def test_a_thousand_triggers_on_few_tables_each_get_every_event(
         it.settle()
     fault = f"{count:,} triggers on {tables} tables (stream ready in {it.start_s:.1f} s), SIGKILL"
     others = 2 * (rounds + 1) * tables
-    it.judge(matrix, GROUP, fault, others=others, duplicates=PER_KILL + 64 * count)
+    it.judge(matrix, GROUP, fault, others=others, duplicates=PER_KILL + 64 * count, triggers=count)

@@ -113,7 +113,7 @@ def test_connections_that_went_silent_for_ever_are_replaced_within_a_minute(
     load = Load(database, 50 * PER_SECOND, per_second=PER_SECOND)
     with PgProxy(database) as proxy, Scene(database, mode, load, dsn=proxy.dsn) as scene, load:
         scene.arrive()
-        assert proxy.silence(*kinds) == len(kinds)
+        assert proxy.silence(*kinds) >= len(kinds)  # the console has a connection of its own
         wait_until(lambda: "stream.interrupted" in scene.stream.log, 60, "the stream notices")
         scene.stream.wait_ready(60)
         scene.settle()

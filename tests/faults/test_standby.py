@@ -79,7 +79,8 @@ def froze(database: Database, matrix: Matrix, mode: Mode) -> None:
                 pass
             wait_until(lambda: len(endpoint.answered) > 2 * KEYS)
             endpoint.delay_s = 3.0
-            wait_until(lambda: endpoint.under_way() == KEYS, what="no request is about to leave")
+            most = {"key": KEYS, "total": 1, "none": IN_FLIGHT}[mode.ordering]
+            wait_until(lambda: endpoint.under_way() == most, what="no request is about to leave")
             with frozen(streams.one):
                 at = time.monotonic()
                 endpoint.delay_s = 0.02
