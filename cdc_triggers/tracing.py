@@ -8,7 +8,6 @@ if TYPE_CHECKING:
     from cdc_triggers.core.attempt import Outcome, Request
     from cdc_triggers.core.attempt_log import Times
     from cdc_triggers.core.delivery import Delivery
-    from cdc_triggers.core.event import Event
     from cdc_triggers.core.lsn import Lsn
     from cdc_triggers.core.messages import Message
     from cdc_triggers.core.spec import Trigger
@@ -19,6 +18,7 @@ class Span(Protocol):
 
     Attributes:
         trace_id, span_id: W3C's, in hex.
+        process_id: of the span above it, which is there also if there was no request.
         sampled: False: it is carried on in the headers, and not exported.
         headers: what tells the endpoint of it.
     """
@@ -27,6 +27,8 @@ class Span(Protocol):
     def trace_id(self) -> str: ...  # noqa: D102 - see the class
     @property
     def span_id(self) -> str: ...  # noqa: D102
+    @property
+    def process_id(self) -> str: ...  # noqa: D102
     @property
     def sampled(self) -> bool: ...  # noqa: D102
     @property
@@ -51,10 +53,6 @@ class Tracing(Protocol):
         self, span: Span, request: Request | None, outcome: Outcome, times: Times, follows: str
     ) -> None:
         """It ended at `times`; `follows` is delivered, retry or dead."""
-        ...
-
-    def trace_id(self, event: Event) -> str:
-        """The trace of an event's deliveries."""
         ...
 
     def confirmed(self, lsn: Lsn, at: float) -> None:

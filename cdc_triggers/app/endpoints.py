@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from cdc_triggers.core.attempt import Outcome
     from cdc_triggers.core.delivery import Delivery
     from cdc_triggers.ports import Telemetry
+    from cdc_triggers.tracing import Span
 
 QUIET_S = 30.0
 """Without a failure for so long, an endpoint that answers with 2xx has recovered. So one that fails
@@ -47,9 +48,9 @@ class Endpoints:
             self._recover(trigger, trouble, now)
 
     def failed(
-        self, trigger: str, delivery: Delivery, outcome: Outcome, trace_id: str, now: float
+        self, trigger: str, delivery: Delivery, outcome: Outcome, span: Span | None, now: float
     ) -> None:
-        """An attempt failed, the `delivery.tries`th of its delivery."""
+        """An attempt failed, the `delivery.tries`th of its delivery; `span` is its own."""
         trouble = self._troubled.get(trigger)
         if trouble is None:
             trouble = self._troubled[trigger] = _Trouble(now)
@@ -61,7 +62,8 @@ class Endpoints:
                 attempt=delivery.tries,
                 lsn=show(delivery.event.commit_lsn),
                 error=describe_error(outcome),
-                trace_id=trace_id,
+                trace_id="" if span is None else span.trace_id,
+                span_id=span.process_id if span is not None and span.sampled else "",
             )
         trouble.failures += 1
         trouble.last = now

@@ -12,16 +12,21 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from cdc_triggers.app.admin import lowest_id
 from cdc_triggers.core.cause import cause_of
+from cdc_triggers.errors import NotFoundError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from cdc_triggers.core.dead import DeadRow, DeadWanted
 
 STEP: Final = 10_000
 """Rows per transaction at most: about a second of locks and of WAL."""
 
+STOPPED: Final = "stopped by hand"
+OTHERS: Final = "the others stay dead"
+
 _LOOKED_AT: Final = 5_000
+_STOPS_S: Final = 5.0
 
 
 class DeadStore(Protocol):
@@ -37,6 +42,18 @@ class DeadStore(Protocol):
 
     def put_back(self, wanted: DeadWanted, numbers: Sequence[int]) -> int:
         """Owe those of them again that are dead still; returns how many."""
+        ...
+
+
+class Running(Protocol):
+    """Redeliveries that run beside the console's pages, in whatever process, by number."""
+
+    def running(self) -> Mapping[int, str]:
+        """All of them, and their triggers."""
+        ...
+
+    def stop(self, number: int, more: str) -> None:
+        """Make one stop when it next looks; `more` is added to what it has noted."""
         ...
 
 
@@ -127,3 +144,28 @@ def run(
         elif wait(0.2):
             break
     return False
+
+
+def stop(
+    store: Running, number: int, clock: Callable[[], float], wait: Callable[[float], object]
+) -> bool:
+    """Stop a redelivery of the console, and wait until it has ended.
+
+    Returns:
+        False: it has not ended yet, but will after the step that it is at.
+
+    Raises:
+        NotFoundError: it does not run.
+    """
+    if number not in store.running():
+        raise NotFoundError(
+            f"redelivery {number} does not run",
+            hint="the console shows those that do: Dead letters",
+        )
+    store.stop(number, f": {STOPPED}: {OTHERS}")
+    until = clock() + _STOPS_S
+    while number in store.running():
+        if clock() > until:
+            return False
+        wait(0.1)
+    return True

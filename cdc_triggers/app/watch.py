@@ -54,19 +54,30 @@ class Attempt:
 class Watch:
     """Lives as long as the process, over all tenures.
 
+    Args:
+        exemplars: which measurements of attempts are kept as exemplars: those of sampled spans
+            (`trace_based`), `always_on` or `always_off`.
+
     Attributes:
         meter: the numbers.
         engine: that of the tenure that leads; None: this process does not lead.
         confirmed_at: monotonic seconds when the confirmed LSN last moved.
     """
 
-    def __init__(self, clock: Clock, telemetry: Telemetry, tracing: Tracing | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        telemetry: Telemetry,
+        tracing: Tracing | None = None,
+        exemplars: str = "trace_based",
+    ) -> None:
         self.meter = Meter()
         self.engine: Engine | None = None
         self.confirmed_at = clock.monotonic()
         self.endpoints = Endpoints(telemetry)
         self._clock = clock
         self._tracing = tracing
+        self._add = _ADDERS[exemplars]
         self._commits: OrderedDict[Lsn, float] = OrderedDict()
         self._events = 0
         self._offset = clock.now() - clock.monotonic()
@@ -96,7 +107,7 @@ class Watch:
         if not delivery.tries:
             wall = delivery.started + self._offset
             histogram = self.meter.of(spec.name).first_attempt
-            _add(histogram, wall - self._committed(delivery), wall, span)
+            self._add(histogram, wall - self._committed(delivery), wall, span)
         return Attempt(delivery, spec, span)
 
     def ended(self, attempt: Attempt, outcome: Outcome, times: Times, follows: str) -> None:
@@ -105,14 +116,13 @@ class Watch:
         meter = self.meter.of(name)
         kind = _kind(outcome)
         meter.attempts[kind] = meter.attempts.get(kind, 0) + 1
-        _add(meter.attempt, times.now - delivery.started, times.wall, span)
+        self._add(meter.attempt, times.now - delivery.started, times.wall, span)
         if follows == "delivered":
             meter.delivered += 1
-            _add(meter.delivered_in, times.wall - self._committed(delivery), times.wall, span)
+            self._add(meter.delivered_in, times.wall - self._committed(delivery), times.wall, span)
             self.endpoints.delivered(name, times.now)
         else:
-            trace_id = "" if self._tracing is None else self._tracing.trace_id(delivery.event)
-            self.endpoints.failed(name, delivery, outcome, trace_id, times.now)
+            self.endpoints.failed(name, delivery, outcome, span, times.now)
             if follows == "dead":
                 self.endpoints.died(name)
             else:
@@ -189,4 +199,21 @@ def _add(histogram: Histogram, value: float, at: float, span: Span | None) -> No
         return
     last = histogram.exemplars.get(bucket)
     if last is None or at - last.at >= EXEMPLAR_S:
-        histogram.exemplars[bucket] = Exemplar(value, at, span.trace_id, span.span_id)
+        histogram.exemplars[bucket] = Exemplar(value, at, span.trace_id, span.process_id)
+
+
+def _add_always(histogram: Histogram, value: float, at: float, span: Span | None) -> None:
+    """Also of what is not traced: such an exemplar leads to no trace."""
+    bucket = histogram.add(value)
+    last = histogram.exemplars.get(bucket)
+    if last is None or at - last.at >= EXEMPLAR_S:
+        traced = span is not None and span.sampled
+        ids = (span.trace_id, span.process_id) if traced else ("", "")  # type: ignore[union-attr]
+        histogram.exemplars[bucket] = Exemplar(value, at, *ids)
+
+
+def _add_only(histogram: Histogram, value: float, at: float, span: Span | None) -> None:  # noqa: ARG001 - as those above
+    histogram.add(value)
+
+
+_ADDERS = {"trace_based": _add, "always_on": _add_always, "always_off": _add_only}

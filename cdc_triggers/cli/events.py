@@ -144,6 +144,21 @@ def redeliver(
         _print_redelivery(result, dry_run=dry_run)
 
 
+@app.command()
+def stop(
+    number: Annotated[
+        int, typer.Argument(metavar="NUMBER", min=1, help="Its number, as the console shows it.")
+    ],
+    *,
+    dsn: Dsn = None,
+) -> None:
+    """Stop a redelivery that the console runs: what is not put back yet stays dead."""
+    if operating.stop_redelivery(settings.dsn(dsn), number):
+        output.say(f"redelivery {number} is stopped")
+    else:
+        output.say(f"redelivery {number} stops after the step that it is at")
+
+
 def _since(text: str | None) -> datetime | None:
     return None if text is None else parse_since(text, datetime.now(UTC))
 

@@ -74,6 +74,7 @@ def stream(
 
     if apply_first:
         apply(config=config, dsn=dsn, slot=slot, plugin=plugin, yes=True)
+    context = settings.trace_context(trace_context)
     streaming.run_stream(
         streaming.StreamOptions(
             dsn=settings.dsn(dsn),
@@ -82,18 +83,22 @@ def stream(
             http_client=http_client.value,
             drain_timeout_s=drain_timeout,
             log_format=log_format.value,
-            parenting=settings.trace_context(trace_context) == TraceContext.PARENT,
+            parenting=context == TraceContext.PARENT,
         ),
-        None if http is None else _server(http, settings.dsn(dsn), slot, plugin.value),
+        None if http is None else _server(http, settings.dsn(dsn), slot, plugin.value, context),
     )
 
 
-def _server(http: str, dsn: str, slot: str, plugin: str) -> Callable[[Watched], Server]:
+def _server(
+    http: str, dsn: str, slot: str, plugin: str, context: str
+) -> Callable[[Watched], Server]:
     """What makes the server of --http; nothing of it is loaded without."""
     from cdc_triggers.console.server import HttpServer, Setup, parse_address  # noqa: PLC0415 - slow
     from cdc_triggers.wiring.serving import Backend  # noqa: PLC0415 - as above
 
-    backend = Backend(dsn, slot, plugin, settings.environment())
+    # the console has to know which trace an event's deliveries are in
+    environment = {**settings.environment(), settings.TRACE_CONTEXT_VARIABLE: context}
+    backend = Backend(dsn, slot, plugin, environment)
     address = parse_address(http)
     setup = Setup(address, backend, settings.admin_secret(), settings.source())
     return lambda watched: HttpServer(setup, watched)

@@ -1,20 +1,22 @@
 """Redeliveries that run beside the pages: slowly, seen by all, and safe when this process ends.
 
-Each has a thread, a connection and a line of the audit. The line says how far it is; a lock that
-its session holds says that it runs. When the process ends the lock is gone, and the line tells how
-many were put back: the others are dead as before.
+Each has a thread, a connection and a line of the audit. The line says how far it is, and ending the
+line stops it, from whatever process; a lock that its session holds says that it runs. When its
+process ends the lock is gone, and the line tells how many were put back: the others are dead as
+before.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from cdc_triggers.app import redelivery
-from cdc_triggers.app.redelivery import DeadRedelivery, Pace
+from cdc_triggers.app.redelivery import OTHERS, STOPPED, DeadRedelivery, Pace
 from cdc_triggers.console.answers import ApiError
 from cdc_triggers.errors import CdcTriggersError
 
@@ -40,6 +42,7 @@ class _Job:
     total: int
     rate: float | None
     number: int
+    letters: DeadLetters
     stop: threading.Event = field(default_factory=threading.Event)
     by: str = ""
 
@@ -56,39 +59,30 @@ class Redeliveries:
         """Begin one; returns its number in the audit.
 
         Raises:
-            ApiError: the trigger has one already, or too many run.
+            ApiError: the trigger has one already, or too many run in this process.
         """
-        with self._lock:
-            running = [job for job, _ in self._jobs.values()]
-            if any(job.wanted.trigger == wanted.trigger for job in running):
-                raise _conflict(f"a redelivery of {wanted.trigger} runs already: wait, or stop it")
-            if len(running) >= AT_ONCE:
+        with self._lock, ExitStack() as stack:
+            if len(self._jobs) >= AT_ONCE:
                 raise _conflict(f"{AT_ONCE} redeliveries run already: wait for one, or stop one")
-            with self._backend.audit() as audit:
-                number = audit.begin(intent)
-            job = _Job(wanted, total, rate, number)
+            letters = stack.enter_context(self._backend.dead_letters(changing=True))
+            if wanted.trigger in letters.running().values():
+                raise _conflict(f"a redelivery of {wanted.trigger} runs already: wait, or stop it")
+            job = _Job(wanted, total, rate, letters.begin(intent), letters)
             thread = threading.Thread(
-                target=self._work, args=(job,), name="redelivery", daemon=True
+                target=self._work, args=(job, stack.pop_all()), name="redelivery", daemon=True
             )
-            self._jobs[number] = job, thread
+            self._jobs[job.number] = job, thread
             thread.start()
-        return number
+        return job.number
 
     def stop(self, number: int) -> bool:
-        """Stop one after its step; False: it does not run here."""
-        with self._lock:
-            found = self._jobs.get(number)
-        if found is None:
-            return False
-        found[0].by = "stopped by hand"
-        found[0].stop.set()
-        found[1].join(_ENDS_S)
-        return True
+        """Stop one, in whatever process it runs; False: it is asked to, and still at a step.
 
-    def here(self) -> frozenset[int]:
-        """The numbers of those that run in this process."""
-        with self._lock:
-            return frozenset(self._jobs)
+        Raises:
+            NotFoundError: it does not run.
+        """
+        with self._backend.dead_letters() as letters:
+            return redelivery.stop(letters, number, time.monotonic, time.sleep)
 
     def close(self) -> None:
         """Stop all; what they have not put back stays dead. Idempotent."""
@@ -100,22 +94,20 @@ class Redeliveries:
         for _, thread in found:
             thread.join(_ENDS_S)
 
-    def _work(self, job: _Job) -> None:
-        work = None
+    def _work(self, job: _Job, stack: ExitStack) -> None:
+        work = DeadRedelivery(job.letters, job.wanted)
         result, text = "failed", "unexpected: see the log"
         try:
-            with self._backend.dead_letters(changing=True) as letters:
-                letters.hold(job.number)
-                work = DeadRedelivery(letters, job.wanted)
-                noting = _Noting(letters, job, work)
-                whole = redelivery.run(work, Pace(job.rate), time.monotonic, noting.wait)
-            result, text = ("done", "") if whole else ("failed", f"{job.by}: the others stay dead")
+            noting = _Noting(job, work)
+            whole = redelivery.run(work, Pace(job.rate), time.monotonic, noting.wait)
+            result, text = ("done", "") if whole else ("failed", f"{job.by}: {OTHERS}")
         except CdcTriggersError as error:
-            text = f"{error.message}: the others stay dead"
+            text = f"{error.message}: {OTHERS}"
         finally:
+            self._end(job, result, told(work.done, job.total, text))
+            stack.close()
             with self._lock:
                 del self._jobs[job.number]
-            self._end(job, result, told(work.done if work else 0, job.total, text))
 
     def _end(self, job: _Job, result: str, text: str) -> None:
         """Note the end. Where the database is gone the line stays: it says how far this came."""
@@ -129,8 +121,8 @@ class Redeliveries:
 class _Noting:
     """Waits between two steps, and notes now and then how far it is."""
 
-    def __init__(self, letters: DeadLetters, job: _Job, work: DeadRedelivery) -> None:
-        self._letters, self._job, self._work = letters, job, work
+    def __init__(self, job: _Job, work: DeadRedelivery) -> None:
+        self._job, self._work = job, work
         self._noted = 0.0
 
     def wait(self, seconds: float) -> bool:
@@ -138,7 +130,10 @@ class _Noting:
         now = time.monotonic()
         if now - self._noted >= _NOTED_S:
             self._noted = now
-            self._letters.progress(self._job.number, told(self._work.done, self._job.total))
+            detail = told(self._work.done, self._job.total)
+            if not self._job.letters.progress(self._job.number, detail):
+                self._job.by = STOPPED
+                return True
         return self._job.stop.wait(seconds)
 
 

@@ -20,9 +20,9 @@ OTHER: Final = "other"
 
 
 class Exemplar(NamedTuple):
-    """One measured value, and the sampled trace that it belongs to.
+    """One measured value, and the sampled trace that it belongs to, if there is one.
 
-    `at` is seconds since 1970; ids are W3C's, in hex.
+    `at` is seconds since 1970; ids are W3C's, in hex, or empty.
     """
 
     value: float

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import psycopg2
 
 from cdc_triggers.core.views import OwedStatus, RecentAttempt, SlotStatus, StreamStatus
-from cdc_triggers.errors import DatabaseError
+from cdc_triggers.errors import DatabaseError, TooSlowError
 from cdc_triggers.postgres.connect import connect, translate
 from cdc_triggers.postgres.queries import query
 
@@ -47,7 +47,8 @@ class Look(NamedTuple):
 class ConsoleDatabase:
     """A connection that is kept, and made anew when it is gone.
 
-    Every method raises DatabaseError if PostgreSQL refuses, ConnectionLostError if it is gone.
+    Every method raises DatabaseError if PostgreSQL refuses, ConnectionLostError if it is gone,
+    TooSlowError if it takes seconds.
     """
 
     def __init__(self, dsn: str, slot: str) -> None:
@@ -92,6 +93,8 @@ class ConsoleDatabase:
                 "cdc-triggers is not installed in this database",
                 hint="run `cdc-triggers apply`, or check that --dsn names the right database",
             ) from error
+        except psycopg2.errors.QueryCanceled as error:
+            raise TooSlowError("the database took too long to answer") from error
         except psycopg2.Error as error:
             if self._connection.closed:
                 self.close()

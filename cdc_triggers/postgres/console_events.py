@@ -74,6 +74,11 @@ class ConsoleEvents:
             AttemptView, "console_event_attempts", id=event_id, before=before, limit=limit
         )
 
+    def place(self, event_id: str) -> tuple[str, int | None] | None:
+        """LSN of its commit, and its position in the transaction, as far as they are recorded."""
+        found = self._rows("console_event_place", {"id": event_id})
+        return next(((lsn, position) for lsn, position in found), None)
+
     def newest_of(self, trigger: str, window: int, limit: int) -> list[tuple[str, datetime, str]]:
         """Id, time and operation of the newest events of a trigger's table."""
         args = {"trigger": trigger, "window": window, "limit": limit}

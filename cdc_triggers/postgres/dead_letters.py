@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection, cursor
 
     from cdc_triggers.core.dead import DeadWanted
+    from cdc_triggers.core.views import AuditIntent
 
 _LOCK_CLASS: Final = 0x6364_6374
 """Advisory locks of redeliveries that run: `cdct`, and the number of the audit's line."""
@@ -98,18 +99,28 @@ class DeadLetters:
             cur.execute(query("admin_signal"), {"content": "retry"})
             return count
 
-    def hold(self, number: int) -> None:
-        """Be seen to run, as long as this connection lives, as the audit's line of this number."""
+    def begin(self, intent: AuditIntent) -> int:
+        """Note a redelivery, which runs as long as this connection lives; returns its number."""
         with self._transaction() as cur:
+            cur.execute(query("audit_begin"), intent._asdict())
+            ((number,),) = cur.fetchall()
+            # Before the line can be seen: one without its lock was cut off.
             cur.execute(query("redelivery_hold"), {"class": _LOCK_CLASS, "number": number})
+            return int(number)
 
-    def running(self) -> set[int]:
-        """The audit's lines of redeliveries that run, in whatever process."""
+    def running(self) -> dict[int, str]:
+        """The numbers of redeliveries that run, in whatever process, and their triggers."""
         with self._transaction() as cur:
             cur.execute(query("redelivery_running"), {"class": _LOCK_CLASS})
-            return {row[0] for row in cur.fetchall()}
+            return dict(cur.fetchall())
 
-    def progress(self, number: int, detail: str) -> None:
-        """Note in the audit how far a redelivery is."""
+    def progress(self, number: int, detail: str) -> bool:
+        """Note how far a redelivery is; False: somebody has stopped it."""
         with self._transaction() as cur:
             cur.execute(query("redelivery_progress"), {"number": number, "detail": detail})
+            return bool(cur.rowcount)
+
+    def stop(self, number: int, more: str) -> None:
+        """Stop a redelivery, in whatever process it runs; `more` is added to what it has noted."""
+        with self._transaction() as cur:
+            cur.execute(query("redelivery_stop"), {"number": number, "more": more})

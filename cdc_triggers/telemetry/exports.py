@@ -32,11 +32,13 @@ class Exports:
             dropped = self.dropped - self._dropped_before
             self._telemetry.fact("info", "telemetry.recovered", signal=self.signal, dropped=dropped)
 
-    def failed(self, error: str, records: int) -> None:
-        """A batch was not taken, and is gone."""
+    def failed(self, error: str, records: int, refused: int | None = None) -> None:
+        """A batch was not taken, or so many of it were refused; it is gone."""
         if not self._failing:
             self._failing = True
             self._dropped_before = self.dropped
             self._telemetry.fact("warning", "telemetry.failing", signal=self.signal, error=error)
+        lost = records if refused is None else min(refused, records)
         self.failures += 1
-        self.dropped += records
+        self.sent += records - lost
+        self.dropped += lost

@@ -1,4 +1,4 @@
-"""Metrics over OTLP: what `/metrics` shows, pushed at an interval by an exporter of the SDK."""
+"""Metrics over OTLP, or by an exporter of the SDK: what `/metrics` shows, at an interval."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk.metrics import Exemplar as ExemplarData
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
@@ -25,31 +26,58 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from cdc_triggers.core.meter import Histogram
 from cdc_triggers.telemetry.metrics import Family, Kind, Point
+from cdc_triggers.telemetry.record_queue import ExportError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from opentelemetry.sdk.resources import Resource
 
     from cdc_triggers.core.meter import Exemplar
     from cdc_triggers.telemetry.exports import Exports
     from cdc_triggers.telemetry.metrics import Metric
+    from cdc_triggers.telemetry.record_queue import Exporter
 
 CLOSE_S = 1.0
 """How long the end waits for the last export."""
+
+
+class SdkMetricExporter:
+    """Implements `record_queue.Exporter` by an exporter of the SDK.
+
+    Args:
+        timeout_s: of an export; None: the exporter's own.
+    """
+
+    def __init__(self, exporter: Any, timeout_s: float | None) -> None:
+        self._exporter = exporter
+        self._within = {} if timeout_s is None else {"timeout_millis": timeout_s * 1000}
+
+    def export(self, records: Sequence[MetricsData]) -> None:
+        """See `record_queue.Exporter.export`."""
+        for data in records:
+            try:
+                result = self._exporter.export(data, **self._within)
+            except Exception as error:  # whatever a plugin does, the next one is tried
+                raise ExportError(type(error).__name__) from error
+            if result is not MetricExportResult.SUCCESS:
+                raise ExportError("the exporter has given up")
+
+    def cut(self) -> None:
+        """See `record_queue.Exporter.cut`."""
+        self._exporter.shutdown()
 
 
 class MetricPush:
     """Takes a snapshot on the loop at every interval, and exports it in a thread.
 
     Args:
-        exporter: of the SDK.
         take: makes the snapshot; called on the loop.
     """
 
     def __init__(
         self,
-        exporter: Any,
+        exporter: Exporter[MetricsData],
         take: Callable[[], list[Family]],
         exports: Exports,
         shape: Shape,
@@ -77,7 +105,7 @@ class MetricPush:
         self._export()
         if self._running is not None:
             await asyncio.to_thread(self._running.join, CLOSE_S)
-        closing = threading.Thread(target=self._exporter.shutdown, daemon=True)
+        closing = threading.Thread(target=self._exporter.cut, daemon=True)
         closing.start()
 
     async def _run(self) -> None:
@@ -104,14 +132,11 @@ class MetricPush:
             for metric in scope.metrics
         )
         try:
-            result = self._exporter.export(data)
-        except Exception as error:  # noqa: BLE001 - whatever a plugin does, the next one is tried
-            self._exports.failed(type(error).__name__, points)
-            return
-        if result is MetricExportResult.SUCCESS:
-            self._exports.succeeded(points)
+            self._exporter.export([data])
+        except ExportError as error:
+            self._exports.failed(str(error), points, error.refused)
         else:
-            self._exports.failed("the exporter has given up", points)
+            self._exports.succeeded(points)
 
 
 class Shape:
@@ -121,20 +146,12 @@ class Shape:
     `delta`, since the last batch, for backends that want it so.
 
     Args:
-        exemplars: False: histograms go without.
+        scope: name and version of what they come from.
     """
 
-    def __init__(
-        self,
-        resource: Resource,
-        scope: tuple[str, str],
-        *,
-        exemplars: bool = True,
-        delta: bool = False,
-    ) -> None:
+    def __init__(self, resource: Resource, scope: tuple[str, str], *, delta: bool = False) -> None:
         self._resource = resource
         self._scope = InstrumentationScope(*scope)
-        self._exemplars = exemplars
         self._start_ns = time.time_ns()
         self._before: dict[tuple[Metric, tuple[str, ...]], float | Histogram] | None = None
         if delta:
@@ -201,11 +218,18 @@ class Shape:
             histogram.bounds,
             histogram.least if histogram.count else 0.0,
             histogram.most if histogram.count else 0.0,
-            [_exemplar(each) for each in histogram.exemplars.values()] if self._exemplars else [],
+            [_exemplar(each) for each in histogram.exemplars.values()],
         )
 
 
+def encode(records: Sequence[MetricsData]) -> bytes:
+    """A request of OTLP, for one snapshot."""
+    [data] = records
+    encoded: bytes = encode_metrics(data).SerializeToString()
+    return encoded
+
+
 def _exemplar(found: Exemplar) -> ExemplarData:
-    return ExemplarData(
-        {}, found.value, int(found.at * 1e9), int(found.span_id, 16), int(found.trace_id, 16)
-    )
+    ids = (found.span_id, found.trace_id)
+    span_id, trace_id = (int(each, 16) if each else None for each in ids)
+    return ExemplarData({}, found.value, int(found.at * 1e9), span_id, trace_id)

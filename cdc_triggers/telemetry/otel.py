@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from cdc_triggers import __version__
-from cdc_triggers.errors import UsageError
 from cdc_triggers.telemetry import variables
+from cdc_triggers.telemetry.exporters import SCOPE, Exporters
 from cdc_triggers.telemetry.exports import Exports
+from cdc_triggers.telemetry.ignored import ignored
+from cdc_triggers.telemetry.limits import log_limits, span_limits
 from cdc_triggers.telemetry.resource import attributes
 
 if TYPE_CHECKING:
@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from cdc_triggers.telemetry.metric_export import MetricPush
     from cdc_triggers.telemetry.metrics import Family
     from cdc_triggers.telemetry.notes import Note
-    from cdc_triggers.telemetry.record_queue import Exporter, RecordQueue
+    from cdc_triggers.telemetry.record_queue import RecordQueue
     from cdc_triggers.telemetry.tracer import Tracer
 
-SCOPE = "cdc_triggers"
-PROTOCOLS = {variables.HTTP: "otlp_proto_http", variables.GRPC: "otlp_proto_grpc"}
+TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
 SERVED = "prometheus"
 """Metrics "exported" so are served by --http, whatever the variable says."""
 
@@ -50,6 +49,7 @@ class OpenTelemetry:
         tracer: None: traces are off.
         logs: where facts go besides stderr.
         exports: how each export goes.
+        exemplars: which measurements are kept as exemplars: one of `variables.FILTERS`.
 
     Raises:
         UsageError: one of the variables cannot be used.
@@ -61,9 +61,13 @@ class OpenTelemetry:
         self._environ = environ
         self._telemetry = telemetry
         self.resource = attributes(environ)
+        self._exporters = Exporters(environ, self.resource)
         self.tracer: Tracer | None = None
         self.logs: list[LogPush] = []
         self.exports: list[Exports] = []
+        self.exemplars = variables.choice(
+            environ, "OTEL_METRICS_EXEMPLAR_FILTER", variables.FILTERS
+        )
         self._queues: list[RecordQueue[Note]] = []
         self._pushes: list[Callable[[Callable[[], list[Family]]], MetricPush]] = []
         self._pushing: list[MetricPush] = []
@@ -82,6 +86,8 @@ class OpenTelemetry:
         for name in self._wanted["metrics"]:
             if name != SERVED:
                 self._measure(name)
+        if not variables.disabled(environ):
+            self._say_ignored()
 
     def start_metrics(self, take: Callable[[], list[Family]]) -> None:
         """Export what `take` returns, if that is on; call it on the loop, `take` is too."""
@@ -111,20 +117,9 @@ class OpenTelemetry:
         from cdc_triggers.telemetry.record_queue import RecordQueue  # noqa: PLC0415 - as above
         from cdc_triggers.telemetry.semantics import Semantics  # noqa: PLC0415 - as above
 
-        semantics = Semantics(names.slot, names.database, parenting=names.parenting)
-        exporter: Exporter[Note]
-        if name == "otlp" and variables.protocol(self._environ, "traces") == variables.HTTP:
-            from cdc_triggers.telemetry import otlp  # noqa: PLC0415 - as above
-            from cdc_triggers.telemetry.otlp_http import OtlpHttpExporter, target  # noqa: PLC0415
-
-            resource = otlp.resource(self.resource.items())
-            scope = otlp.scope(SCOPE, __version__)
-            exporter = OtlpHttpExporter(target(self._environ), semantics, resource, scope)
-        else:
-            from cdc_triggers.telemetry.sdk_spans import SdkExporter  # noqa: PLC0415 - as above
-
-            made = self._exporter("traces", name)
-            exporter = SdkExporter(made, semantics, self._sdk_resource(), (SCOPE, __version__))
+        limits = span_limits(self._environ)
+        semantics = Semantics(names.slot, names.database, parenting=names.parenting, limits=limits)
+        exporter = self._exporters.spans(name, semantics)
         batching = variables.batching(self._environ, "BSP")
         self._queues.append(RecordQueue(exporter, batching, self._exports("traces", name), spans))
 
@@ -148,12 +143,13 @@ class OpenTelemetry:
         )
 
     def _log(self, name: str) -> None:
-        from cdc_triggers.telemetry.log_export import LogPush  # noqa: PLC0415 - if it is on
+        from cdc_triggers.telemetry.log_export import LogPush, Records  # noqa: PLC0415 - if it is on
 
-        exporter = self._exporter("logs", name)
+        limits = log_limits(self._environ)
+        records = Records(self._exporters.sdk_resource(), SCOPE, limits)
+        exporter = self._exporters.logs(name)
         batching = variables.batching(self._environ, "BLRP")
-        exports = self._exports("logs", name)
-        self.logs.append(LogPush(exporter, batching, exports, self._sdk_resource(), __version__))
+        self.logs.append(LogPush(exporter, batching, self._exports("logs", name), records))
 
     def _measure(self, name: str) -> None:
         from cdc_triggers.telemetry.metric_export import MetricPush, Shape  # noqa: PLC0415 - as above
@@ -161,15 +157,9 @@ class OpenTelemetry:
         environ = self._environ
         default = variables.METRICS_S * 1000
         interval_s = variables.number(environ, "OTEL_METRIC_EXPORT_INTERVAL", default) / 1000
-        filtered = environ.get("OTEL_METRICS_EXEMPLAR_FILTER", "").strip().lower()
-        preferred = environ.get("OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE", "")
-        shape = Shape(
-            self._sdk_resource(),
-            (SCOPE, __version__),
-            exemplars=filtered != "always_off",
-            delta=preferred.strip().lower() in {"delta", "lowmemory"},
-        )
-        exporter, exports = self._exporter("metrics", name), self._exports("metrics", name)
+        preferred = variables.choice(environ, TEMPORALITY, variables.TEMPORALITIES)
+        shape = Shape(self._exporters.sdk_resource(), SCOPE, delta=preferred != "cumulative")
+        exporter, exports = self._exporters.metrics(name), self._exports("metrics", name)
         self._pushes.append(lambda take: MetricPush(exporter, take, exports, shape, interval_s))
 
     def _exports(self, signal: str, name: str) -> Exports:
@@ -178,26 +168,8 @@ class OpenTelemetry:
         self.exports.append(found)
         return found
 
-    def _sdk_resource(self) -> Any:
-        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415 - slow
-
-        return Resource.create(dict(self.resource))
-
-    def _exporter(self, signal: str, name: str) -> Any:
-        """An exporter of the SDK, or of what else is installed."""
-        if name == "otlp":
-            name = PROTOCOLS[variables.protocol(self._environ, signal)]
-        found = tuple(entry_points(group=f"opentelemetry_{signal}_exporter", name=name))
-        if not found:
-            raise UsageError(
-                f"there is no exporter {name!r} for {signal}",
-                hint=f"for gRPC: pip install 'cdc-triggers[otlp-grpc]'; else set "
-                f"OTEL_{signal.upper()}_EXPORTER to otlp, console or none",
-            )
-        try:
-            return found[0].load()()
-        except Exception as error:
-            raise UsageError(
-                f"the exporter {name!r} for {signal} cannot be made: {type(error).__name__}",
-                hint="check the OTEL_EXPORTER_OTLP_* variables",
-            ) from error
+    def _say_ignored(self) -> None:
+        """A name that is misspelt would be missed only when it is needed."""
+        plugins = {name for names in self._wanted.values() for name in names}
+        if found := ignored(self._environ, plugins):
+            self._telemetry.fact("warning", "telemetry.ignored", variables=",".join(found))

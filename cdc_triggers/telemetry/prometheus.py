@@ -66,7 +66,7 @@ def _histogram(name: str, labels: list[str], point: Point, *, exemplars: bool) -
 
 
 def _exemplar(found: Exemplar) -> str:
-    ids = f'trace_id="{found.trace_id}",span_id="{found.span_id}"'
+    ids = f'trace_id="{found.trace_id}",span_id="{found.span_id}"' if found.trace_id else ""
     return f" # {{{ids}}} {_number(found.value)} {found.at:.3f}"
 
 

@@ -21,7 +21,15 @@ CLOSE_S = 1.5
 
 
 class ExportError(Exception):
-    """A batch was not taken; the text says why, without a URL."""
+    """A batch was not taken; the text says why, without a URL.
+
+    Attributes:
+        refused: so many of its records were not; None: none was taken.
+    """
+
+    def __init__(self, text: str, *, refused: int | None = None) -> None:
+        super().__init__(text)
+        self.refused = refused
 
 
 class Exporter(Protocol[T_contra]):
@@ -61,6 +69,7 @@ class RecordQueue(Generic[T]):
         self._queue: deque[T] = deque()
         self._wake = threading.Event()
         self._until: float | None = None
+        self._sending = 0
         self._thread = threading.Thread(target=self._run, name=exports.signal, daemon=True)
         self._thread.start()
 
@@ -69,7 +78,9 @@ class RecordQueue(Generic[T]):
         queue = self._queue
         size = len(queue)
         if size >= self._limit:
-            self._exports.dropped += self._weigh(record)
+            weight = self._weigh(record)
+            # the other thread adds too: nothing may be called between reading and writing
+            self._exports.dropped += weight
             return
         queue.append(record)
         if size + 1 == self._batch:
@@ -82,7 +93,9 @@ class RecordQueue(Generic[T]):
         self._thread.join(timeout_s)
         self._exporter.cut()
         left, self._queue = self._queue, deque()
-        self._exports.dropped += sum(map(self._weigh, left))
+        sending, self._sending = self._sending, 0
+        lost = sum(map(self._weigh, left)) + sending
+        self._exports.dropped += lost
 
     def _run(self) -> None:
         while self._until is None:
@@ -98,12 +111,21 @@ class RecordQueue(Generic[T]):
                 return
             queue = self._queue
             records = [queue.popleft() for _ in range(min(self._batch, len(queue)))]
-            weight = sum(map(self._weigh, records))
-            try:
-                self._exporter.export(records)
-            except ExportError as error:
-                self._exports.failed(str(error), weight)
-            else:
-                self._exports.succeeded(weight)
+            self._export(records)
         if len(self._queue) >= self._batch:
             self._wake.set()
+
+    def _export(self, records: list[T]) -> None:
+        weight = self._sending = sum(map(self._weigh, records))
+        failed: ExportError | None = None
+        try:
+            self._exporter.export(records)
+        except ExportError as error:
+            failed = error
+        if not self._sending:
+            return  # the end has come meanwhile, and has counted them
+        self._sending = 0
+        if failed is None:
+            self._exports.succeeded(weight)
+        else:
+            self._exports.failed(str(failed), weight, failed.refused)

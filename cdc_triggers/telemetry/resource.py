@@ -20,6 +20,9 @@ def attributes(environ: Mapping[str, str]) -> dict[str, str]:
         "service.name": SERVICE,
         "service.version": __version__,
         "service.instance.id": str(uuid.uuid4()),
+        "telemetry.sdk.language": "python",
+        "telemetry.sdk.name": SERVICE,  # spans are not made by OpenTelemetry's
+        "telemetry.sdk.version": __version__,
     }
     for part in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
         name, mark, value = part.partition("=")

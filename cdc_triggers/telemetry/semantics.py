@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from cdc_triggers.core.lsn import show
 from cdc_triggers.telemetry import otlp
+from cdc_triggers.telemetry.limits import cut_spans
 from cdc_triggers.telemetry.notes import AttemptNote, ConfirmNote, ReceiveNote
 from cdc_triggers.telemetry.otlp import Kind, Number, Pairs, Template, Text, attribute
 from cdc_triggers.telemetry.redaction import written_url
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from cdc_triggers.core.attempt import Failure
     from cdc_triggers.core.spec import Trigger
+    from cdc_triggers.telemetry.limits import Limits
     from cdc_triggers.telemetry.notes import Note
 
 K = TypeVar("K")
@@ -44,10 +46,19 @@ class Semantics:
         slot: of the stream.
         database: its name, as far as it is known.
         parenting: spans are children of the writer's, not linked to it.
+        limits: of one span; None: there are none.
     """
 
-    def __init__(self, slot: str, database: str = "", *, parenting: bool = False) -> None:
+    def __init__(
+        self,
+        slot: str,
+        database: str = "",
+        *,
+        parenting: bool = False,
+        limits: Limits | None = None,
+    ) -> None:
         self._parenting = parenting
+        self._limits = limits
         where: Pairs = (("messaging.system", "cdc_triggers"), ("db.system.name", "postgresql"))
         self._where = (*where, ("db.namespace", database)) if database else where
         received = (*self._where, *_operation("receive", "receive", slot))
@@ -67,6 +78,14 @@ class Semantics:
             if index % TURN == 0:
                 time.sleep(0)
             found += self.spans(note)
+        return found if self._limits is None else self._cut(found, self._limits)
+
+    @staticmethod
+    def _cut(spans: list[bytes], limits: Limits) -> list[bytes]:
+        found = []
+        for start in range(0, len(spans), TURN):
+            time.sleep(0)
+            found.append(cut_spans(spans[start : start + TURN], limits))
         return found
 
     def spans(self, note: Note) -> Iterator[bytes]:

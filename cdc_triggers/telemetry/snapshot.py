@@ -100,6 +100,9 @@ class Snapshots:
         }
         for metric, value in plain.items():
             yield metric, Point((), value)
+        if (engine := self._watch.engine) is not None:
+            for state in engine.roster.active.values():
+                meter.of(state.row.name)  # a counter that begins with its first event hides it
         for name, trigger in meter.triggers.items():
             yield from _trigger(name, trigger)
 

@@ -87,6 +87,11 @@ class AttemptSpan:
         """See `tracing.Span`."""
         return self.ids[:8].hex()
 
+    @property
+    def process_id(self) -> str:
+        """See `tracing.Span`."""
+        return self.ids[8:].hex()
+
 
 class _Received:
     """Sampled events of one group that have arrived."""
@@ -183,10 +188,6 @@ class Tracer:
             (times.wall, times.now - delivery.started, times.now - delivery.queued),
         )
         self._put(note)
-
-    def trace_id(self, event: Event) -> str:
-        """See `tracing.Tracing.trace_id`."""
-        return self._group_of(event, context_of(event.trace))[0].hex()
 
     def confirmed(self, lsn: Lsn, at: float) -> None:
         """See `tracing.Tracing.confirmed`."""

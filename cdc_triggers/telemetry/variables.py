@@ -20,7 +20,11 @@ QUEUE, BATCH = 16_384, 2_048
 """More than in the specification: at 5,000 events a second its queue of 2,048 spans is full after
 0.1 s."""
 
-DELAY_S, METRICS_S, TIMEOUT_S = 5.0, 60.0, 10.0
+DELAY_S, METRICS_S, TIMEOUT_S, EXPORT_S = 5.0, 60.0, 10.0, 30.0
+
+FILTERS = ("trace_based", "always_on", "always_off")
+HISTOGRAMS = ("explicit_bucket_histogram", "base2_exponential_bucket_histogram")
+TEMPORALITIES = ("cumulative", "delta", "lowmemory")
 
 
 class Batching(NamedTuple):
@@ -31,12 +35,17 @@ class Batching(NamedTuple):
     delay_s: float
 
 
+def disabled(environ: Mapping[str, str]) -> bool:
+    """All signals are off, whatever else is set."""
+    return environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+
+
 def exporters(environ: Mapping[str, str], signal: str) -> tuple[str, ...]:
     """Names of the exporters of a signal; none if it is off.
 
     It is off unless an endpoint is set, or an exporter by name.
     """
-    if environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+    if disabled(environ):
         return ()
     named = environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip()
     if not named:
@@ -54,16 +63,20 @@ def protocol(environ: Mapping[str, str], signal: str) -> str:
     """
     found = otlp(environ, signal, "PROTOCOL") or HTTP
     if found not in {HTTP, GRPC}:
-        raise UsageError(
-            f"OTEL_EXPORTER_OTLP_PROTOCOL is {found!r}", hint=f"set it to {HTTP} or {GRPC}"
-        )
+        named = otlp_name(environ, signal, "PROTOCOL")
+        raise UsageError(f"{named} is {found!r}", hint=f"set it to {HTTP} or {GRPC}")
     return found
 
 
 def otlp(environ: Mapping[str, str], signal: str, name: str) -> str:
     """The value of OTEL_EXPORTER_OTLP_<signal>_<name>, else of OTEL_EXPORTER_OTLP_<name>."""
-    special = environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}", "").strip()
-    return special or environ.get(f"OTEL_EXPORTER_OTLP_{name}", "").strip()
+    return environ.get(otlp_name(environ, signal, name), "").strip()
+
+
+def otlp_name(environ: Mapping[str, str], signal: str, name: str) -> str:
+    """Which of the two it is: that of the signal if it is set, else that of all signals."""
+    special = f"OTEL_EXPORTER_OTLP_{signal.upper()}_{name}"
+    return special if environ.get(special, "").strip() else f"OTEL_EXPORTER_OTLP_{name}"
 
 
 def batching(environ: Mapping[str, str], prefix: str) -> Batching:
@@ -76,6 +89,45 @@ def batching(environ: Mapping[str, str], prefix: str) -> Batching:
     batch = int(number(environ, f"OTEL_{prefix}_MAX_EXPORT_BATCH_SIZE", BATCH))
     delay_s = number(environ, f"OTEL_{prefix}_SCHEDULE_DELAY", DELAY_S * 1000) / 1000
     return Batching(queue, min(batch, queue), delay_s)
+
+
+def export_s(environ: Mapping[str, str], signal: str) -> float | None:
+    """How long an export may take, whatever the exporter's own timeout is; None: no other.
+
+    Raises:
+        UsageError: the variable is no natural number.
+    """
+    name = {"traces": "OTEL_BSP", "logs": "OTEL_BLRP", "metrics": "OTEL_METRIC"}[signal]
+    found = natural(environ, f"{name}_EXPORT_TIMEOUT")
+    if found == 0:
+        return None
+    return EXPORT_S if found is None else found / 1000
+
+
+def choice(environ: Mapping[str, str], name: str, known: tuple[str, ...]) -> str:
+    """One of these; the first is the default.
+
+    Raises:
+        UsageError: it is another.
+    """
+    found = environ.get(name, "").strip().lower() or known[0]
+    if found not in known:
+        raise UsageError(f"{name} is {found!r}", hint=f"set it to one of: {', '.join(known)}")
+    return found
+
+
+def natural(environ: Mapping[str, str], name: str) -> int | None:
+    """A natural number; None: it is not set.
+
+    Raises:
+        UsageError: it is none.
+    """
+    text = environ.get(name, "").strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"{name} is {text!r}", hint="set it to 0 or a positive whole number")
+    return int(text)
 
 
 def number(environ: Mapping[str, str], name: str, default: float) -> float:

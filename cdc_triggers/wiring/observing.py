@@ -38,7 +38,7 @@ class Observed:
         names = StreamNames(options.slot, _database(options.dsn), options.parenting)
         self._otel = OpenTelemetry(settings.environment(), names, telemetry)
         telemetry.add(*(push.fact for push in self._otel.logs))
-        self.watch = Watch(clock, telemetry, self._otel.tracer)
+        self.watch = Watch(clock, telemetry, self._otel.tracer, self._otel.exemplars)
         self._reader = FigureReader(options.dsn, options.slot, clock)
         self._served = served
         self._snapshots = Snapshots(

@@ -90,6 +90,18 @@ def redeliver_dead(dsn: str, asked: DeadAsked, *, dry_run: bool) -> Redelivery:
         return Result(work.done, 0)
 
 
+def stop_redelivery(dsn: str, number: int) -> bool:
+    """Stop one that the console runs; False: it will stop after the step that it is at."""
+    import time  # noqa: PLC0415 - see the module's text
+
+    from cdc_triggers.app import redelivery  # noqa: PLC0415 - as above
+    from cdc_triggers.postgres.connect import connect  # noqa: PLC0415 - as above
+    from cdc_triggers.postgres.dead_letters import DeadLetters  # noqa: PLC0415 - as above
+
+    with closing(connect(dsn, application_name="cdc-triggers redeliver")) as connection:
+        return redelivery.stop(DeadLetters(connection), number, time.monotonic, time.sleep)
+
+
 def sample_rows(dsn: str, table: Table, limit: int) -> Sequence[bytes]:
     """At most `limit` rows of a user's table, as an event would carry them."""
     from cdc_triggers.postgres import sampling  # noqa: PLC0415 - see the module's text

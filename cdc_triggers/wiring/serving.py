@@ -1,9 +1,9 @@
-"""Adapters for the HTTP API: a connection per call, never one of the stream's."""
+"""Adapters for the HTTP API: no connection is one of the stream's, and each serves one call."""
 
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cdc_triggers.app.admin import Administration
@@ -17,6 +17,7 @@ from cdc_triggers.postgres.console_events import ConsoleEvents
 from cdc_triggers.postgres.dead_letters import DeadLetters
 from cdc_triggers.postgres.doctor import Wanted, examine
 from cdc_triggers.postgres.event_pages import EventPages
+from cdc_triggers.postgres.idle import Idle
 from cdc_triggers.postgres.past_events import PastEvents
 from cdc_triggers.wiring.cleaning import open_cleanups
 
@@ -35,13 +36,17 @@ _READING = {"statement_timeout": "15s", "lock_timeout": "5s"}
 
 _CHANGING = {"lock_timeout": "10s"}
 
+_KEEPING = {**_CHANGING, "tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5"}
+_KEEPING |= {"tcp_keepalives_count": "3"}
+"""A session that works for long: the server ends it within half a minute of its machine's end."""
+
 _SEARCHING = {"statement_timeout": "400ms", "lock_timeout": "200ms"}
 """A search goes on with a smaller window: no single one may take long."""
 
 
 @dataclass(frozen=True)
 class Backend:
-    """Opens what a call needs; it is closed at the end of the call.
+    """Opens what a call needs, until its end. Connections that only read are kept for the next.
 
     Args:
         environment: the stream's variables, by which webhooks and headers are filled in.
@@ -51,6 +56,7 @@ class Backend:
     slot: str
     plugin: str
     environment: Mapping[str, str]
+    idle: Idle = field(default_factory=Idle, repr=False, compare=False)
 
     @contextmanager
     def admin(self) -> Iterator[Administration]:
@@ -59,7 +65,7 @@ class Backend:
         Raises:
             DatabaseError: there is no connection.
         """
-        with self._connected(_READING) as connection:
+        with self.idle.use(self.dsn, NAME, _READING) as connection:
             yield Administration(PostgresAdmin(connection))
 
     @contextmanager
@@ -79,7 +85,7 @@ class Backend:
         Raises:
             DatabaseError: there is no connection.
         """
-        with self._connected(_READING) as connection:
+        with self.idle.use(self.dsn, NAME, _READING) as connection:
             yield EventPages(connection)
 
     @contextmanager
@@ -89,7 +95,7 @@ class Backend:
         Raises:
             DatabaseError: there is no connection.
         """
-        with self._connected(_SEARCHING) as connection:
+        with self.idle.use(self.dsn, NAME, _SEARCHING) as connection:
             yield ConsoleEvents(connection)
 
     @contextmanager
@@ -99,7 +105,7 @@ class Backend:
         Raises:
             DatabaseError: there is no connection.
         """
-        with self._connected(_READING) as connection:
+        with self.idle.use(self.dsn, NAME, _READING) as connection:
             yield PastEvents(connection)
 
     @contextmanager
@@ -109,9 +115,12 @@ class Backend:
         Raises:
             DatabaseError: there is no connection.
         """
-        options = _CHANGING if changing else _READING
-        with self._connected(options) as connection:
-            yield DeadLetters(connection)
+        if changing:
+            with self._connected(_KEEPING) as connection:
+                yield DeadLetters(connection)
+        else:
+            with self.idle.use(self.dsn, NAME, _READING) as connection:
+                yield DeadLetters(connection)
 
     def findings(self) -> Sequence[Finding]:
         """What the doctor says about this database.

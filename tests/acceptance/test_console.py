@@ -117,6 +117,7 @@ def test_an_address_that_is_none_is_answered_with_a_page(live: Live, browser: Br
         assert answer.status == 404
         expect(page.get_by_role("alert")).to_be_visible()
     screen.picture(page, "missing")
+    assert screen.faults(page) == []
     page.context.close()
 
 
@@ -136,13 +137,13 @@ def test_without_a_script_a_trigger_is_paused_and_resumed_after_asking(
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Pause orders?")
     expect(page.locator(".command")).to_contain_text("cdc-triggers triggers pause orders")
-    screen.picture(page, "confirm")
     page.get_by_role("button", name="Pause it").click()
     expect(page.get_by_role("status")).to_contain_text("Trigger orders is paused.")
     with live.administration() as admin:
         assert admin.trigger("orders").paused
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("status")).to_contain_text("Trigger orders is resumed.")
+    expect(page.get_by_role("status")).to_contain_text("$ cdc-triggers triggers resume orders")
     command = "cdc-triggers triggers {} orders"
     assert [(a, t, r, c) for a, t, r, _, c in audited(live)][-2:] == [
         ("trigger.pause", "orders", "done", command.format("pause")),
@@ -150,8 +151,20 @@ def test_without_a_script_a_trigger_is_paused_and_resumed_after_asking(
     ]
     page.goto("/console/audit")
     expect(page.get_by_role("region", name="Audit")).to_contain_text("trigger.pause")
-    screen.picture(page, "audit")
     page.context.close()
+
+
+def test_a_question_and_the_audit_are_shown_without_a_serious_fault(
+    screen: Screen, page: Page
+) -> None:
+    page.goto("/console/triggers/orders")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.get_by_role("link", name="Cancel")).to_be_focused()
+    screen.picture(page, "confirm")
+    assert screen.faults(page) == []
+    page.goto("/console/audit")
+    screen.picture(page, "audit")
+    assert screen.faults(page) == []
 
 
 def test_an_invocation_calls_the_endpoint_and_leaves_no_row_in_the_audit(

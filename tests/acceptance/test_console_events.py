@@ -8,47 +8,24 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
 from support import databases
 from support.api import api_of
+from support.bank import PAYMENTS, SECRET, TABLES, TRACE, TRACES, Bank, dead, newest, prepared
 from support.browser import Screen, chromium
 from support.live import Live, streaming
 from support.streaming import ENVIRONMENT, command, free_port
 from support.waiting import wait_until
-
-from cdc_triggers.http.receiver import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, Page
     from support.servers import Pool
-
-TABLES = """
-CREATE TABLE orders (id int PRIMARY KEY, status text, total numeric(20, 2), note text);
-CREATE TABLE payments (id int PRIMARY KEY, method text);
-"""
-TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
-TRACES = "https://traces.example/trace/{trace_id}"
-SECRET = "of-the-environment-3f9a"
-PAYMENTS = 130
-
-
-class Bank:
-    """An endpoint that refuses payments until it is told otherwise."""
-
-    up = False
-
-    def __call__(self, body: dict[str, Any], _: int) -> Reply:
-        if body["trigger"]["name"] != "payments" or self.up:
-            return Reply(200)
-        if body["event"]["data"]["new"]["id"] % 2:
-            return Reply(503, body=b'{"why": "closed"}')
-        return Reply(422)
 
 
 @pytest.fixture(scope="module")
@@ -71,42 +48,6 @@ def live(server_pool: Pool, bank: Bank) -> Iterator[Live]:
         with streaming(database, TABLES, decide=bank) as found:
             yield prepared(found)
     database.drop()
-
-
-def prepared(live: Live) -> Live:
-    headers = [
-        {"name": "x-bank-key", "value_from_env": "BANK_KEY"},
-        {"name": "authorization", "value": "Bearer written-in-clear"},
-    ]
-    live.apply(
-        live.trigger("orders", ordering="key"),
-        live.trigger("copies", ordering="none"),
-        live.trigger(
-            *("payments", "payments"),
-            retry_conf={"num_retries": 1, "interval_sec": 0},
-            headers=headers,
-            ordering="none",
-        ),
-    )
-    live.run(
-        "INSERT INTO orders SELECT n, 'new', n * 1.10, 'a note' FROM generate_series(1, 60) n",
-        "UPDATE orders SET status = 'paid' WHERE id <= 3",
-        f"BEGIN; SET LOCAL cdc_triggers.traceparent = '00-{TRACE}-00f067aa0ba902b7-01';"
-        "UPDATE orders SET status = 'sent', total = 12345678901234567.89 WHERE id = 7; COMMIT",
-        f"INSERT INTO payments SELECT n, 'card' FROM generate_series(1, {PAYMENTS}) n",
-    )
-    wait_until(lambda: dead(live) == PAYMENTS, what="all payments are dead")
-    return live
-
-
-def dead(live: Live) -> int:
-    query = "SELECT count(*) FROM cdc_triggers.delivery WHERE status = 'dead'"
-    return int(live.database.execute(query)[0][0])
-
-
-def newest(live: Live, where: str) -> str:
-    query = f"SELECT id::text FROM cdc_triggers.event_log WHERE {where} ORDER BY id DESC LIMIT 1"
-    return str(live.database.execute(query)[0][0])
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +178,7 @@ def test_the_playground_shows_errors_at_their_place_and_what_would_be_sent(
         '      "id": {{$body.idd.x}},\n      "bad": {{$bodi}}\n    }\n'
     )
     page.get_by_role("button", name="Try it").click()
-    expect(page.locator("#wrong-transform .caret")).to_contain_text('"bad": {{$bodi}}')
+    expect(page.locator("#wrong-request_transform .caret")).to_contain_text('"bad": {{$bodi}}')
     expect(page.locator("#wrong-condition .caret")).to_contain_text("^")
     screen.picture(page, "playground-mistakes")
     assert screen.faults(page) == []
@@ -261,6 +202,29 @@ def test_the_playground_shows_errors_at_their_place_and_what_would_be_sent(
     expect(first.get_by_label("Body")).to_contain_text('"n": 130')
     expect(first).to_contain_text("condition: true")
     assert "written-in-clear" not in page.content()
+    page.get_by_label("Response transform").fill(
+        "version: 2\nbody:\n  action: remove\n  template: x\n"
+    )
+    page.get_by_label("Answer: status").fill("99")
+    page.get_by_role("button", name="Try it").click()
+    expect(page.locator("#wrong-response_transform")).to_contain_text("template means nothing")
+    expect(page.locator("#wrong-answer")).to_contain_text("100 to 599")
+    page.get_by_label("Answer: status").fill("202")
+    page.get_by_label("Answer: body").fill('{"ticket": 12345678901234567890}')
+    answered = "version: 2\nbody:\n  action: transform\n  template: |\n    {\n"
+    page.get_by_label("Response transform").fill(answered + '      "t": {{$body.tickets}}\n    }\n')
+    page.get_by_role("button", name="Try it").click()
+    expect(first.locator(".caret")).to_contain_text("$body.tickets")
+    expect(first.get_by_label("Recorded body")).to_contain_text('"ticket"')
+    page.get_by_label("Response transform").fill(
+        answered + '      "t": {{$body.ticket}}, "of": {{$request.body.id}}, '
+        '"s": {{$response.status}}\n    }\n'
+    )
+    page.get_by_role("button", name="Try it").click()
+    kept = first.get_by_label("Recorded body")
+    expect(kept).to_contain_text('"t": 12345678901234567890')
+    expect(kept).to_contain_text('"s": 202')
+    expect(page.locator(".command").first).to_contain_text("--answer FILE --status 202")
     screen.picture(page, "playground")
     assert screen.faults(page) == []
 
@@ -273,6 +237,11 @@ def test_dead_letters_are_grouped_picked_and_sent_again_without_a_script(
     causes = page.get_by_role("region", name="Dead letters by cause")
     expect(causes.get_by_role("row", name="HTTP 503")).to_contain_text("65")
     screen.picture(page, "dead")
+    seeing = screen.page()
+    seeing.goto("/console/dead")
+    assert screen.faults(seeing) == []
+    died = seeing.get_by_role("region", name="Dead letters by cause")
+    expect(died.get_by_role("row", name="HTTP 422")).to_contain_text("65")
     causes.get_by_role("link", name="HTTP 422").click()
     boxes = page.get_by_role("checkbox")
     expect(boxes).to_have_count(50)
@@ -284,6 +253,8 @@ def test_dead_letters_are_grouped_picked_and_sent_again_without_a_script(
     page.get_by_role("button", name="Send them again").click()
     expect(page.get_by_role("status")).to_contain_text("2 deliveries will be sent again.")
     wait_until(lambda: dead(live) == PAYMENTS - 2, what="two are delivered")
+    expect(died.get_by_role("row", name="HTTP 422")).to_contain_text("63")
+    seeing.context.close()
     page.context.close()
 
 
@@ -320,33 +291,59 @@ def reachable(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_what_was_cut_off_by_the_end_of_the_process_is_said_and_stays_dead(
-    live: Live, bank: Bank, browser: Browser
-) -> None:
-    bank.up = True
+@contextmanager
+def console_beside(live: Live) -> Iterator[str]:
+    """`cdc-triggers console` as a second process on the same database, killed at the end."""
     port = free_port()
     dsn = ("--dsn", live.database.dsn, "--slot", live.database.slot)
     line = command("console", "--listen", f"127.0.0.1:{port}", *dsn)
-    beside = subprocess.Popen(line, env=ENVIRONMENT)
-    try:
-        wait_until(lambda: reachable(port), what="the console answers")
-        page = Screen(browser, f"http://127.0.0.1:{port}").page()
-        page.goto("/console/dead?trigger=payments&cause=HTTP%20422")
-        page.get_by_label("A second").fill("1")
-        page.get_by_role("button", name="Count, then ask").click()
-        page.get_by_role("button", name="Send them again").click()
-        expect(page.locator(".jobs > li").first).to_contain_text("running")
-        page.context.close()
-    finally:
-        beside.kill()
-        beside.wait()
-    elsewhere = Screen(browser, api_of(live).base).page()
-    elsewhere.goto("/console/dead")
-    job = elsewhere.locator(".jobs > li").first
-    expect(job).to_contain_text("cut off")
-    expect(job).to_contain_text("dead as before")
-    elsewhere.context.close()
-    assert dead(live) > 0
+    with subprocess.Popen(line, env=ENVIRONMENT) as beside:
+        try:
+            wait_until(lambda: reachable(port), what="the console answers")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            beside.kill()
+
+
+def begin_redelivery(page: Page, cause: str, rate: int) -> None:
+    page.goto(f"/console/dead?trigger=payments&cause={urllib.parse.quote(cause)}")
+    page.get_by_label("A second").fill(str(rate))
+    page.get_by_role("button", name="Count, then ask").click()
+    page.get_by_role("button", name="Send them again").click()
+
+
+def test_a_redelivery_is_seen_and_stopped_by_any_process_and_one_whose_process_died_is_cut_off(
+    live: Live, bank: Bank, browser: Browser
+) -> None:
+    bank.up = True
+    page = Screen(browser, api_of(live).base).page()
+    with console_beside(live) as base:
+        beside = Screen(browser, base).page()
+        begin_redelivery(beside, "HTTP 422", 2)
+        there = beside.locator(".jobs > li").first
+        expect(there).to_contain_text("running")
+        page.goto("/console/dead")
+        here = page.locator(".jobs > li").first
+        expect(here).to_contain_text("running")
+        expect(here.get_by_role("progressbar")).not_to_have_attribute("aria-valuenow", "0")
+        begin_redelivery(page, "HTTP 422", 1)
+        expect(page.get_by_role("alert")).to_contain_text("runs already")
+        page.goto("/console/dead")
+        page.get_by_role("button", name="Stop the redelivery of payments").click()
+        expect(page.get_by_role("status").first).to_contain_text("Stopped")
+        expect(here).to_contain_text("Stopped by hand: the others stay dead")
+        expect(there).to_contain_text("ended early")
+        left = dead(live)
+        assert left > 0
+        begin_redelivery(beside, "HTTP 422", 1)
+        expect(there).to_contain_text("running")
+        beside.context.close()
+    page.goto("/console/dead")
+    expect(here).to_contain_text("cut off")
+    expect(here).to_contain_text("dead as before")
+    assert here.get_by_role("button").count() == 0
+    assert dead(live) in range(left - 15, left)
+    page.context.close()
     bank.up = False
 
 

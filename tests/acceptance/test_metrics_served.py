@@ -58,9 +58,10 @@ def test_what_happens_to_events_is_counted(database: Database) -> None:
 
     retries = {"num_retries": 1, "interval_sec": 0, "jitter": False}
     with streaming(database, TABLES, decide=decide, retry_conf=retries, ordering="none") as live:
+        name = '{trigger="watched"}'
+        wait_for(live, **{f"deliveries_dead_total{name}": 0.0})  # an increase from nothing is none
         live.run(*(f"INSERT INTO orders VALUES ({n}, 'a')" for n in (1, 2, 3)))
         live.bodies()
-        name = '{trigger="watched"}'
         wait_for(live, **{f"dead{name}": 1.0, f"deliveries_dead_total{name}": 1.0})
         kind, samples = metrics(live, "application/openmetrics-text; version=1.0.0")
         assert kind.startswith("application/openmetrics-text")
@@ -107,8 +108,9 @@ def test_the_same_metrics_go_over_otlp(database: Database, monkeypatch: pytest.M
             assert (point.count, values(point.attributes)) == (1, {"trigger": "watched"})
             [exemplar] = point.exemplars
             wait_until(collector.spans, what="spans")
-            traces = {span.trace_id for span in collector.spans()}
-            assert exemplar.trace_id.hex() in traces
+            collector.wait_spans("process watched")
+            traces = {(span.trace_id, span.span_id) for span in collector.spans()}
+            assert (exemplar.trace_id.hex(), exemplar.span_id.hex()) in traces
             assert metric.unit == "s"
             started = wait_until(
                 lambda: [r for r in collector.logs() if r.body.string_value == "stream.started"],

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import time
+import urllib.request
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,11 +41,19 @@ def one(spans: list[Span], name: str) -> Span:
     return found
 
 
+def console(live: Live, path: str) -> str:
+    url = live.stream.readyz.replace("/readyz", f"/console/{path}")
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text: str = answer.read().decode()
+    return text
+
+
 def test_trace_goes_from_the_writer_to_the_receiver_and_to_the_confirmed_lsn(
     database: Database, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
     monkeypatch.setenv("OTEL_PROPAGATORS", "tracecontext,b3")
+    monkeypatch.setenv("CDC_TRIGGERS_TRACE_URL", "https://traces.example/{trace_id}")
     receive, confirm = f"receive {database.slot}", f"confirm {database.slot}"
     with streaming(database, TABLES) as live:
         live.run("BEGIN", SET, "INSERT INTO orders VALUES (1, 'secret row')", "COMMIT")
@@ -93,6 +103,9 @@ def test_trace_goes_from_the_writer_to_the_receiver_and_to_the_confirmed_lsn(
                 "url.full": live.endpoint.url,
             }.items()
         )
+        page = console(live, f"events/{body['id']}")
+        assert f'href="https://traces.example/{received.trace_id}"' in page
+        assert f'href="https://traces.example/{TRACE}"' in page
     _, sent, message = next(r for r in collector.requests if r[0] == "/v1/traces")
     assert sent["content-type"] == "application/x-protobuf"
     resource = {p.key: p.value.string_value for p in message.resource_spans[0].resource.attributes}
@@ -132,11 +145,16 @@ def test_every_attempt_is_in_the_trace_with_its_own_request(
     failing = [line for line in live.stream.log.splitlines() if "endpoint.failing" in line]
     assert len(failing) == 1
     assert f"trace_id={receive.trace_id}" in failing[0]
+    assert f"span_id={processes[0].span_id}" in failing[0]
+    [record] = [r for r in collector.logs() if r.body.string_value == "endpoint.failing"]
+    assert record.trace_id.hex() == receive.trace_id
+    assert record.span_id.hex() == processes[0].span_id
 
 
 def test_with_parent_the_spans_are_in_the_writers_trace(
-    database: Database, collector: Collector
+    database: Database, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("CDC_TRIGGERS_TRACE_URL", "https://traces.example/{trace_id}")
     hasura = (
         "SET LOCAL hasura.tracecontext = '"
         f'{{"trace_id": "{TRACE}", "span_id": "{PARENT}", "sampling_state": "1",'
@@ -153,6 +171,8 @@ def test_with_parent_the_spans_are_in_the_writers_trace(
         assert one(spans, PROCESS).links == []
         [headers] = live.endpoint.headers
         assert headers["tracestate"] == "shop=1"
+        page = console(live, f"events/{live.bodies()[0]['id']}")
+        assert re.findall(r"https://traces.example/(\w+)", page) == [TRACE]
 
 
 def test_what_is_not_sampled_is_not_exported_and_keeps_the_writers_headers(

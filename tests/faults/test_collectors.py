@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
+import ssl
 import time
 import urllib.request
 from typing import TYPE_CHECKING
 
+import grpc
 import pytest
-from support.collector import Collector
+import trustme
+from support.collector import Collector, GrpcCollector
 from support.live import Live, streaming
 from support.waiting import wait_until
 
@@ -58,6 +61,25 @@ def busy() -> Iterator[tuple[str, Collector | None]]:
         yield collector.url, collector
 
 
+@contextlib.contextmanager
+def untrusted() -> Iterator[tuple[str, Collector | None]]:
+    """Has a certificate of an authority that nobody here knows."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    with Collector(context) as collector:
+        yield collector.url, collector
+
+
+@contextlib.contextmanager
+def untrusted_grpc() -> Iterator[tuple[str, Collector | None]]:
+    """The same over gRPC."""
+    server = trustme.CA().issue_cert("127.0.0.1")
+    chain = b"".join(blob.bytes() for blob in server.cert_chain_pems)
+    pairs = [(server.private_key_pem.bytes(), chain)]
+    with GrpcCollector(grpc.ssl_server_credentials(pairs)) as collector:
+        yield collector.url, None
+
+
 def sample(live: Live, name: str) -> float:
     url = live.stream.readyz.replace("/readyz", "/metrics")
     with urllib.request.urlopen(url, timeout=10) as answer:
@@ -66,12 +88,14 @@ def sample(live: Live, name: str) -> float:
     return float(found[1]) if found else 0.0
 
 
-@pytest.mark.parametrize("make", [deaf, refusing, failing, busy])
+@pytest.mark.parametrize("make", [deaf, refusing, failing, busy, untrusted, untrusted_grpc])
 def test_broken_collector_stops_no_delivery_and_no_drain(
     make: object, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with make() as (url, _):  # type: ignore[operator]
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", url)
+        if make is untrusted_grpc:
+            monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
         monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "50")
         monkeypatch.setenv("OTEL_BSP_MAX_QUEUE_SIZE", "256")
         monkeypatch.setenv("OTEL_METRIC_EXPORT_INTERVAL", "200")
@@ -89,6 +113,9 @@ def test_broken_collector_stops_no_delivery_and_no_drain(
             signals = [re.search(r"signal=(\w+)", line)[1] for line in said]  # type: ignore[index]
             assert len(signals) == len(set(signals)) <= 3
             assert "Traceback" not in live.stream.log
+            assert all(re.match(r"\d{4}-", line) for line in live.stream.log.splitlines())
+            if make in {untrusted, untrusted_grpc}:
+                assert all("not trusted" in line for line in said)
 
 
 def test_deaf_collector_costs_no_throughput(

@@ -6,9 +6,14 @@ import json
 import re
 import shutil
 import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
 
+import pytest
 from ruamel.yaml import YAML
 from support.servers import MissingError, missing
 
@@ -38,6 +43,85 @@ def test_every_service_that_is_named_by_another_is_there_and_listens_there() -> 
     hosts = re.findall(r"(?:@|//|endpoint: |targets: \[\")([a-z]+):(\d+)", text)
     assert named | {host for host, _ in hosts} <= set(services)
     assert set(hosts) >= {("collector", "4318"), ("tempo", "4317"), ("prometheus", "9090")}
+
+
+def services() -> dict[str, Any]:
+    found: dict[str, Any] = YAML(typ="safe").load(COMPOSE / "compose.yaml")["services"]
+    return found
+
+
+def test_who_waits_for_a_healthy_service_waits_for_one_that_says_whether_it_is() -> None:
+    found = services()
+    for name, service in found.items():
+        for other, how in service.get("depends_on", {}).items():
+            condition = how["condition"]
+            assert condition in {"service_started", "service_healthy"}
+            assert "healthcheck" in found[other] or condition == "service_started", (name, other)
+    # what can say so is waited for where it matters
+    assert {name: how["condition"] for name, how in found["stream"]["depends_on"].items()} == {
+        "postgres": "service_healthy",
+        "receiver": "service_healthy",
+        "collector": "service_started",
+    }
+
+
+def test_images_are_pinned_and_ports_are_open_on_this_machine_only() -> None:
+    for service in services().values():
+        _, _, tag = service["image"].rpartition(":")
+        assert re.match(r"v?\d+\.\d+", tag)
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
+    built = services()["stream"]["build"]["dockerfile_inline"]
+    assert re.search(r"^FROM python:\d+\.\d+\.\d+-", built)
+
+
+class Ready(BaseHTTPRequestHandler):
+    status = 200
+
+    def do_GET(self) -> None:
+        self.send_response(self.status if self.path == "/readyz" else 404)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Standby(Ready):
+    status = 503
+
+
+@pytest.mark.parametrize(("handler", "healthy"), [(Ready, True), (Standby, False)])
+def test_health_checks_in_python_tell_a_running_service_from_none(
+    handler: type[Ready], *, healthy: bool
+) -> None:
+    def check(name: str, port: int) -> bool:
+        kind, _, *code = services()[name]["healthcheck"]["test"]
+        assert kind == "CMD"
+        own = re.findall(r"\d{4}", code[1])
+        # it asks the port that the service is told to take
+        assert f"{own[0]}" in " ".join(services()[name]["command"])
+        command = [sys.executable, *(part.replace(own[0], str(port)) for part in code)]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        assert check("stream", server.server_port) is healthy
+        assert check("receiver", server.server_port)
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert not check("stream", server.server_port)
+    assert not check("receiver", server.server_port)
+
+
+def test_link_of_the_console_leads_to_the_trace_in_grafana() -> None:
+    url = services()["stream"]["environment"]["CDC_TRIGGERS_TRACE_URL"]
+    assert "{trace_id}" in url
+    query = parse_qs(urlsplit(url.replace("{trace_id}", "0af7")).query)
+    [(_, pane)] = json.loads(query["panes"][0]).items()
+    sources = YAML(typ="safe").load(COMPOSE / "grafana" / "datasources.yaml")["datasources"]
+    assert pane["datasource"] in {source["uid"] for source in sources}
+    assert pane["queries"][0]["query"] == "0af7"
 
 
 def test_every_metric_of_the_rules_and_of_the_dashboard_is_one_that_there_is() -> None:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from support.streaming import apply, trigger
+from support.waiting import wait_until
 
 from cdc_triggers.app.event_search import EventSearch
 from cdc_triggers.app.redelivery import DeadRedelivery, count
 from cdc_triggers.core.dead import DeadAsked, DeadWanted
 from cdc_triggers.core.event_search import NEWEST, OLDEST, Search, Source, Window
-from cdc_triggers.core.views import Redelivery
+from cdc_triggers.core.views import AuditIntent, Redelivery
+from cdc_triggers.errors import NotFoundError
 from cdc_triggers.postgres.connect import connect
 from cdc_triggers.postgres.console_events import ConsoleEvents
 from cdc_triggers.postgres.dead_letters import DeadLetters
@@ -175,13 +178,35 @@ def test_dead_deliveries_of_a_cause_are_listed_counted_and_put_back_once(filled:
     assert dict(filled.execute(statuses)) == {"parked": 400}
 
 
+INTENT = AuditIntent("s", "127.0.0.1", "test", "dead.redelivery", "one", "{}", "")
+
+
 def test_a_redelivery_is_seen_to_run_until_its_session_ends(filled: Database) -> None:
     with closing(connect(filled.dsn, application_name="test")) as watching:
         letters = DeadLetters(watching)
         with closing(connect(filled.dsn, application_name="test")) as working:
-            DeadLetters(working).hold(4711)
-            assert letters.running() == {4711}
-        deadline = time.monotonic() + 10
-        while letters.running() and time.monotonic() < deadline:
-            pass
-        assert letters.running() == set()
+            number = DeadLetters(working).begin(INTENT)
+            assert letters.running() == {number: "one"}
+        wait_until(lambda: letters.running() == {}, what="its lock is gone")
+        with pytest.raises(NotFoundError, match=f"redelivery {number} does not run"):
+            operating.stop_redelivery(filled.dsn, number)
+
+
+def test_a_redelivery_is_stopped_from_elsewhere_when_it_notes_how_far_it_is(
+    filled: Database,
+) -> None:
+    with closing(connect(filled.dsn, application_name="test")) as connection:
+        letters = DeadLetters(connection)
+        number = letters.begin(INTENT)
+        assert letters.progress(number, "3 of 9 put back")
+        with ThreadPoolExecutor(1) as pool:
+            stopped = pool.submit(operating.stop_redelivery, filled.dsn, number)
+            wait_until(lambda: not letters.progress(number, "4 of 9 put back"), what="the stop")
+            assert not stopped.done()
+            connection.close()
+            assert stopped.result(10)
+    [(result, detail)] = filled.execute(
+        "SELECT result, detail FROM cdc_triggers.audit WHERE id = %s", number
+    )
+    assert result == "failed"
+    assert detail.endswith(" of 9 put back: stopped by hand: the others stay dead")

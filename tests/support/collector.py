@@ -1,13 +1,17 @@
-"""A collector for OTLP over HTTP: a real server that keeps what it was sent, decoded."""
+"""Collectors for OTLP over HTTP and over gRPC: real servers that keep what they were sent."""
 
 from __future__ import annotations
 
 import gzip
 import threading
 import zlib
+from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
+import grpc
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
@@ -17,6 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from support.waiting import wait_until
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterable, Mapping
 
 REQUESTS: dict[str, Any] = {
@@ -30,69 +35,11 @@ UNPACKERS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-class Collector:
-    """Answers 200, or what `status` says; a set `deaf` makes it wait without an answer.
-
-    `requests` has (path, headers, decoded message) in order of arrival.
-    """
+class Collected:
+    """`requests` has (path, headers, decoded message) in order of arrival."""
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, Mapping[str, str], Any]] = []
-        self.status = 200
-        self.deaf = False
-        self._free = threading.Event()
-
-        collector = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                collector.take(self)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._free.set()
-        self._server.shutdown()
-        self._server.server_close()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
-
-    def environ(self, **more: str) -> dict[str, str]:
-        """Variables that send everything here, soon."""
-        return {
-            "OTEL_EXPORTER_OTLP_ENDPOINT": self.url,
-            "OTEL_BSP_SCHEDULE_DELAY": "50",
-            "OTEL_BLRP_SCHEDULE_DELAY": "50",
-            "OTEL_METRIC_EXPORT_INTERVAL": "300",
-            **more,
-        }
-
-    def take(self, handler: BaseHTTPRequestHandler) -> None:
-        body = handler.rfile.read(int(handler.headers["content-length"]))
-        if self.deaf:
-            self._free.wait()
-        unpack = UNPACKERS.get(handler.headers.get("content-encoding", ""), bytes)
-        if self.status == 200:
-            message = REQUESTS[handler.path].FromString(unpack(body))
-            headers = {name.lower(): value for name, value in handler.headers.items()}
-            self.requests.append((handler.path, headers, message))
-        handler.send_response(self.status)
-        handler.send_header("content-type", "application/x-protobuf")
-        handler.send_header("content-length", "0")
-        handler.end_headers()
 
     def messages(self, path: str) -> list[Any]:
         return [message for at, _, message in list(self.requests) if at == path]
@@ -134,6 +81,146 @@ class Collector:
             for scope in resource.scope_logs
             for record in scope.log_records
         ]
+
+
+class Collector(Collected):
+    """Answers 200, or what `status` says; a set `deaf` makes it wait without an answer.
+
+    `answer` is what it says to what it takes. With `tls` it speaks HTTPS.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        super().__init__()
+        self.status = 200
+        self.deaf = False
+        self.answer = b""
+        self._scheme = "http" if tls is None else "https"
+        self._free = threading.Event()
+
+        collector = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                collector.take(self)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        if tls is not None:
+            # a handshake that fails must not end the thread that accepts
+            self._server.socket = tls.wrap_socket(
+                self._server.socket, server_side=True, do_handshake_on_connect=False
+            )
+            self._server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._free.set()
+        self._server.shutdown()
+        self._server.server_close()
+
+    @property
+    def url(self) -> str:
+        return f"{self._scheme}://127.0.0.1:{self._server.server_address[1]}"
+
+    def environ(self, **more: str) -> dict[str, str]:
+        """Variables that send everything here, soon."""
+        return {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.url,
+            "OTEL_BSP_SCHEDULE_DELAY": "50",
+            "OTEL_BLRP_SCHEDULE_DELAY": "50",
+            "OTEL_METRIC_EXPORT_INTERVAL": "300",
+            **more,
+        }
+
+    def take(self, handler: BaseHTTPRequestHandler) -> None:
+        body = handler.rfile.read(int(handler.headers["content-length"]))
+        if self.deaf:
+            self._free.wait()
+        unpack = UNPACKERS.get(handler.headers.get("content-encoding", ""), bytes)
+        if self.status == 200:
+            message = REQUESTS[handler.path].FromString(unpack(body))
+            headers = {name.lower(): value for name, value in handler.headers.items()}
+            self.requests.append((handler.path, headers, message))
+        handler.send_response(self.status)
+        handler.send_header("content-type", "application/x-protobuf")
+        handler.send_header("content-length", str(len(self.answer)))
+        handler.end_headers()
+        handler.wfile.write(self.answer)
+
+
+class GrpcCollector(Collected):
+    """Takes what comes; `refusal` is a status that it answers with instead, and its details.
+
+    With `asked_s` it refuses the first request only, and asks to come again after so long.
+    """
+
+    def __init__(self, credentials: grpc.ServerCredentials | None = None) -> None:
+        super().__init__()
+        self.asked_s: float | None = None
+        self.refusal: tuple[grpc.StatusCode, str] | None = None
+        self._server = grpc.server(futures.ThreadPoolExecutor(4))
+        self._server.add_generic_rpc_handlers((_Services(self),))
+        if credentials is None:
+            port = self._server.add_insecure_port("127.0.0.1:0")
+        else:
+            port = self._server.add_secure_port("127.0.0.1:0", credentials)
+        self.url = f"{'http' if credentials is None else 'https'}://127.0.0.1:{port}"
+
+    def __enter__(self) -> Self:
+        self._server.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.stop(0)
+
+    def environ(self, **more: str) -> dict[str, str]:
+        """Variables that send everything here, soon."""
+        return {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.url,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+            "OTEL_BSP_SCHEDULE_DELAY": "50",
+            "OTEL_BLRP_SCHEDULE_DELAY": "50",
+            "OTEL_METRIC_EXPORT_INTERVAL": "300",
+            **more,
+        }
+
+
+class _Services(grpc.GenericRpcHandler):  # type: ignore[misc]
+    def __init__(self, collector: GrpcCollector) -> None:
+        self._collector = collector
+
+    def service(self, details: Any) -> Any:
+        signal = next(
+            name for name in ("trace", "metrics", "logs") if f".{name}." in details.method
+        )
+        path = f"/v1/{signal}".replace("trace", "traces")
+        headers = {pair.key: pair.value for pair in details.invocation_metadata}
+
+        def export(body: bytes, context: Any) -> bytes:
+            refusal, asked_s = self._collector.refusal, self._collector.asked_s
+            if refusal is not None:
+                if asked_s is not None:
+                    self._collector.refusal = None
+                    status = Status(code=refusal[0].value[0])
+                    info = RetryInfo()
+                    info.retry_delay.FromNanoseconds(int(asked_s * 1e9))
+                    status.details.add().Pack(info)
+                    details = (("grpc-status-details-bin", status.SerializeToString()),)
+                    context.set_trailing_metadata(details)
+                context.abort(*refusal)
+            self._collector.requests.append((path, headers, REQUESTS[path].FromString(body)))
+            return b""
+
+        return grpc.unary_unary_rpc_method_handler(export)
 
 
 class Span:

@@ -15,8 +15,9 @@ from cdc_triggers.console.pages import trying
 from cdc_triggers.console.pages.curl import curl, header
 from cdc_triggers.console.pages.difference import MOST, difference
 from cdc_triggers.core.attempt import Request
-from cdc_triggers.core.transform_spec import RequestTransform
+from cdc_triggers.core.transform_spec import RequestTransform, ResponseTransform
 
+REQUEST, RESPONSE = "request_transform", "response_transform"
 PRINTER = "import json, sys; print(json.dumps(sys.argv[1:]))"
 
 
@@ -84,21 +85,32 @@ def test_a_caret_is_in_its_text_or_there_is_none(text: str, line: int, column: i
 
 
 def test_a_mistake_in_a_transform_is_shown_in_its_template() -> None:
-    found = trying.read("version: 2\nurl: '{{$base_url}}/{{$oops}}'\nmethod: 1\n")
+    found = trying.read(REQUEST, "version: 2\nurl: '{{$base_url}}/{{$oops}}'\nmethod: 1\n")
     assert isinstance(found, list)
     [url] = [each for each in found if "$oops" in each.text]
     assert url.caret is not None
     assert url.caret.before == "{{$base_url}}/{{"
-    broken = trying.read("version: 2\n  url: [\n")
+    broken = trying.read(REQUEST, "version: 2\n  url: [\n")
     assert isinstance(broken, list)
     assert broken[0].caret is not None
-    assert trying.read(" ") is None
+    assert trying.read(REQUEST, " ") is None
+
+
+def test_a_response_template_may_use_the_answer_and_nothing_that_is_not_there() -> None:
+    text = "body:\n  action: transform\n  template: '{{$response.status}}'\nversion: 2\n"
+    assert isinstance(trying.read(RESPONSE, text), ResponseTransform)
+    found = trying.read(RESPONSE, "method: PUT\n" + text.replace("$response", "$answer"))
+    assert isinstance(found, list)
+    assert [each.of for each in found] == [RESPONSE] * len(found)
+    [template] = [each for each in found if "$answer" in each.text]
+    assert template.caret is not None
+    assert any("method" in each.text for each in found)
 
 
 def test_a_transform_is_written_as_it_is_read() -> None:
     value = {"version": 2, "method": "PUT", "body": {"action": "transform", "template": "{}"}}
     spec = RequestTransform.model_validate(value)
-    assert trying.read(trying.write(spec)) == spec
+    assert trying.read(REQUEST, trying.write(spec)) == spec
 
 
 def test_a_condition_that_names_no_column_is_shown_at_the_name() -> None:

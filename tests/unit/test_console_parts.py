@@ -93,6 +93,7 @@ def test_an_address_keeps_the_filters_that_are_not_changed() -> None:
         (wording.percent(1.0), "100\xa0%"),
         (wording.ago(NOW - timedelta(seconds=90), NOW), "1m\xa030s ago"),
         (wording.ago(NOW + timedelta(seconds=20), NOW), "in 20s"),
+        (wording.ago(NOW - timedelta(milliseconds=15), NOW), "just now"),
         (wording.pretty('{"a": 1.2300}'), '{\n  "a": 1.2300\n}'),
         (wording.pretty("no json"), "no json"),
     ],
@@ -114,7 +115,9 @@ def test_history_is_bounded_and_keeps_gaps_and_order() -> None:
     assert {p.value for p in history.fine("of nothing")} == {None}
     shape = history.shape("p99", "t")
     assert (len(shape), shape[-1].value, shape[0].value) == (60, 690.0, None)
-    assert history.shape("p99", "of nothing") == []
+    assert history.shape("p99", "of nothing") == ()
+    history.push(700.0, {}, {("p99", "t"): 1000.0})
+    assert history.shape("p99", "t")[-1].value == 1000.0
 
 
 def test_what_is_not_measured_yet_is_left_empty() -> None:
@@ -136,7 +139,7 @@ def test_a_chart_of_anything_is_whole_and_inside_its_frame(
         for x, y in re.findall(r"(-?[\d.e+-]+),(-?[\d.e+-]+)", path):
             assert 0 <= float(x) <= charts.WIDTH
             assert 0 <= float(y) <= charts.HEIGHT
-    assert str(charts.spark(points, "<l>")).count("<svg") == 1
+    assert str(charts.spark(tuple(points), "<l>")).count("<svg") == 1
 
 
 def test_quantiles_lie_in_their_bucket_and_counters_that_went_back_say_nothing() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +33,16 @@ class Facts:
         return [name for name, _ in self.said]
 
 
+class Traced(NamedTuple):
+    """The span of an attempt, as far as facts tell of it."""
+
+    sampled: bool
+    trace_id: str = "0af7"
+    span_id: str = "1111"
+    process_id: str = "2222"
+    headers: tuple[tuple[str, str], ...] = ()
+
+
 def delivery() -> Delivery:
     made = Delivery(
         1, 1, trigger_row(1, "key").revisions[0], event_of(log_row("e"), Lsn(0x100000002), 0)
@@ -45,17 +55,28 @@ def test_failing_endpoint_is_said_once_with_the_event_and_its_trace() -> None:
     facts = Facts()
     endpoints = Endpoints(facts)
     for second in range(100):
-        endpoints.failed("a", delivery(), BAD, "0af7", float(second))
-    keys = {"trigger": "a", "event_id": "e", "attempt": 3, "lsn": "1/2"}
-    assert facts.said == [("endpoint.failing", {**keys, "error": "HTTP 503", "trace_id": "0af7"})]
+        endpoints.failed("a", delivery(), BAD, Traced(sampled=True), float(second))
+    keys = {"trigger": "a", "event_id": "e", "attempt": 3, "lsn": "1/2", "error": "HTTP 503"}
+    traced = {"trace_id": "0af7", "span_id": "2222"}
+    assert facts.said == [("endpoint.failing", keys | traced)]
     assert endpoints.failing == {"a"}
+
+
+def test_span_that_is_not_exported_is_not_named() -> None:
+    found = []
+    for span in (None, Traced(sampled=False)):
+        facts = Facts()
+        Endpoints(facts).failed("a", delivery(), BAD, span, 0.0)
+        [(_, keys)] = facts.said
+        found.append((keys["trace_id"], keys["span_id"]))
+    assert found == [("", ""), ("0af7", "")]
 
 
 def test_it_has_recovered_when_it_answers_and_nothing_failed_for_a_while() -> None:
     facts = Facts()
     endpoints = Endpoints(facts)
-    endpoints.failed("a", delivery(), BAD, "", 0.0)
-    endpoints.failed("a", delivery(), BAD, "", 8.0)
+    endpoints.failed("a", delivery(), BAD, None, 0.0)
+    endpoints.failed("a", delivery(), BAD, None, 8.0)
     endpoints.died("a")
     endpoints.tick(8.0 + 2 * QUIET_S)  # silence is no answer
     endpoints.delivered("b", 9.0)
@@ -68,7 +89,7 @@ def test_it_has_recovered_when_it_answers_and_nothing_failed_for_a_while() -> No
 
 def test_triggers_that_are_gone_are_forgotten() -> None:
     endpoints = Endpoints(Facts())
-    endpoints.failed("a", delivery(), BAD, "", 0.0)
+    endpoints.failed("a", delivery(), BAD, None, 0.0)
     endpoints.keep(frozenset({"b"}))
     assert not endpoints.failing
 
@@ -85,7 +106,7 @@ def test_however_attempts_end_there_are_two_lines_in_half_a_minute_at_most(
         if works:
             endpoints.delivered("a", now)
         else:
-            endpoints.failed("a", delivery(), BAD, "", now)
+            endpoints.failed("a", delivery(), BAD, None, now)
         endpoints.tick(now)
     expected = ["endpoint.failing", "endpoint.recovered"] * 200
     assert facts.names == expected[: len(facts.names)]

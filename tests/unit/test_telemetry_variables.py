@@ -3,36 +3,48 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 import sys
-from concurrent import futures
+from pathlib import Path
 from typing import Any
 
-import grpc
 import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
 from opentelemetry.sdk.trace.sampling import Decision, TraceIdRatioBased
-from support.collector import Collector, Span
+from support.collector import Collector, GrpcCollector, Span
 
 from cdc_triggers import settings
 from cdc_triggers.core.lsn import Lsn
 from cdc_triggers.core.trace import TraceContext, context_of
 from cdc_triggers.errors import UsageError
 from cdc_triggers.telemetry import resource, variables
+from cdc_triggers.telemetry.ignored import AGGREGATION, OBEYED
 from cdc_triggers.telemetry.notes import ConfirmNote, ReceiveNote
 from cdc_triggers.telemetry.otel import OpenTelemetry, StreamNames
-from cdc_triggers.telemetry.otlp_http import target
+from cdc_triggers.telemetry.otlp_target import target
 from cdc_triggers.telemetry.propagation import propagators
 from cdc_triggers.telemetry.sampler import sampler
+from cdc_triggers.telemetry.variables import HISTOGRAMS
 from cdc_triggers.testing import log_row, transaction
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 WRITER = TraceContext(TRACE, PARENT, sampled=True, state="shop=1")
 NAMES = StreamNames("slot", "shop", parenting=False)
 EVENT = "019a0000-0000-7000-8000-000000000001"
+
+
+LIMITS = (
+    *(
+        f"OTEL_{kind}ATTRIBUTE_{what}_LIMIT"
+        for kind in ("", "SPAN_", "LOGRECORD_")
+        for what in ("COUNT", "VALUE_LENGTH")
+    ),
+    *(f"OTEL_SPAN_{what}_COUNT_LIMIT" for what in ("EVENT", "LINK")),
+    *(f"OTEL_{what}_ATTRIBUTE_COUNT_LIMIT" for what in ("EVENT", "LINK")),
+)
 
 
 class Facts:
@@ -89,6 +101,17 @@ def test_without_a_variable_nothing_of_opentelemetry_is_loaded() -> None:
         ({"OTEL_EXPORTER_OTLP_HEADERS": "=x"}, "OTEL_EXPORTER_OTLP_HEADERS"),
         ({"OTEL_BSP_MAX_QUEUE_SIZE": "-1"}, "OTEL_BSP_MAX_QUEUE_SIZE"),
         ({"OTEL_METRIC_EXPORT_INTERVAL": "0"}, "OTEL_METRIC_EXPORT_INTERVAL"),
+        ({"OTEL_METRIC_EXPORT_TIMEOUT": "1s"}, "OTEL_METRIC_EXPORT_TIMEOUT"),
+        ({"OTEL_BSP_EXPORT_TIMEOUT": "-1"}, "OTEL_BSP_EXPORT_TIMEOUT"),
+        ({"OTEL_BLRP_EXPORT_TIMEOUT": "1.5"}, "OTEL_BLRP_EXPORT_TIMEOUT"),
+        ({"OTEL_METRICS_EXEMPLAR_FILTER": "sometimes"}, "OTEL_METRICS_EXEMPLAR_FILTER"),
+        ({"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "past"}, "TEMPORALITY_PREFERENCE"),
+        ({"OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": "x"}, "AGGREGATION"),
+        ({"OTEL_EXPORTER_OTLP_METRICS_TIMEOUT": "soon"}, "OTEL_EXPORTER_OTLP_METRICS_TIMEOUT"),
+        ({"OTEL_EXPORTER_OTLP_LOGS_COMPRESSION": "rar"}, "OTEL_EXPORTER_OTLP_LOGS_COMPRESSION"),
+        ({"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "c:1"}, "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"),
+        ({"OTEL_EXPORTER_OTLP_CLIENT_KEY": "/k"}, "OTEL_EXPORTER_OTLP_CLIENT_KEY"),
+        *(({name: "-1"}, name) for name in LIMITS),
         ({"OTEL_TRACES_EXPORTER": "zipkin"}, "zipkin"),
     ],
 )
@@ -100,6 +123,16 @@ def test_value_that_cannot_be_used_is_named_with_what_may_stand_there(
         OpenTelemetry(everything, NAMES, Facts())
     assert word in str(caught.value)
     assert caught.value.hint
+
+
+def test_grpc_that_is_not_installed_is_said_with_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delitem(sys.modules, "cdc_triggers.telemetry.otlp_grpc", raising=False)
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    with pytest.raises(UsageError) as caught:
+        OpenTelemetry({"OTEL_TRACES_EXPORTER": "otlp_proto_grpc"}, NAMES, Facts())
+    assert "pip install 'cdc-triggers[otlp-grpc]'" in str(caught.value.hint)
 
 
 def test_trace_context_is_link_unless_option_or_variable_say_parent(
@@ -121,20 +154,53 @@ def test_target_is_where_the_variables_say() -> None:
             "OTEL_EXPORTER_OTLP_HEADERS": "Api-Key=a%20b, tenant=shop",
             "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": "3",
             "OTEL_EXPORTER_OTLP_COMPRESSION": "gzip",
-        }
+        },
+        "traces",
     )
     assert found.url == "https://c:4318/base/v1/traces"
-    assert found.headers[1:] == (
-        ("api-key", "a b"),
-        ("tenant", "shop"),
-        ("content-encoding", "gzip"),
-    )
-    assert found.timeout_s == 3
+    assert found.headers == (("api-key", "a b"), ("tenant", "shop"))
+    assert (found.timeout_s, found.compression, found.secure) == (3, "gzip", True)
     special = {
         "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://c/x",
         "OTEL_EXPORTER_OTLP_ENDPOINT": "y",
     }
-    assert target(special).url == "http://c/x"
+    assert target(special, "traces").url == "http://c/x"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "insecure", "expected"),
+    [
+        ("", "", ("localhost:4317", False)),
+        ("http://c:1/ignored", "", ("c:1", False)),
+        ("https://c:1", "true", ("c:1", True)),
+        ("c:1", "", ("c:1", True)),
+        ("c:1", "true", ("c:1", False)),
+    ],
+)
+def test_grpc_has_an_address_and_a_scheme_or_variable_that_says_whether_by_tls(
+    endpoint: str, insecure: str, expected: tuple[str, bool]
+) -> None:
+    environ = {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+        "OTEL_EXPORTER_OTLP_LOGS_INSECURE": insecure,
+    }
+    found = target(environ, "logs", grpc=True)
+    assert (found.url, found.secure) == expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "within", "expected"),
+    [("", "", 10.0), ("60", "", 30.0), ("60", "2500", 2.5), ("2", "2500", 2.0), ("60", "0", 60.0)],
+)
+def test_an_export_ends_by_the_sooner_of_its_two_timeouts(
+    variable: str, within: str, expected: float
+) -> None:
+    for signal, prefix in (("traces", "BSP"), ("logs", "BLRP"), ("metrics", "METRIC")):
+        environ = {
+            "OTEL_EXPORTER_OTLP_TIMEOUT": variable,
+            f"OTEL_{prefix}_EXPORT_TIMEOUT": within,
+        }
+        assert target(environ, signal).timeout_s == expected
 
 
 def test_resource_says_what_the_variables_say() -> None:
@@ -230,41 +296,17 @@ def test_spans_arrive_compressed_or_not_and_with_the_headers(compression: str) -
 
 
 def test_spans_go_over_grpc_as_over_http() -> None:
-    received: list[Any] = []
-
-    class Service(trace_service_pb2_grpc.TraceServiceServicer):
-        def Export(self, request: Any, context: Any) -> Any:  # noqa: ARG002, N802 - gRPC's
-            received.append(request)
-            return trace_service_pb2.ExportTraceServiceResponse()
-
-    server = grpc.server(futures.ThreadPoolExecutor(1))
-    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(Service(), server)  # type: ignore[no-untyped-call]
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        with Collector() as collector, pytest.MonkeyPatch.context() as patch:
-            patch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", f"http://127.0.0.1:{port}")
-            grpc_only = {
-                "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"http://127.0.0.1:{port}",
-                "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc",
-            }
-            for environ in (
-                grpc_only,
-                {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": f"{collector.url}/v1/traces"},
-            ):
-                otel = OpenTelemetry(environ, NAMES, Facts())
-                put(otel)
-                asyncio.run(otel.close())
-            over_http = collector.spans()
-    finally:
-        server.stop(0)
-    over_grpc = [
-        Span(span)
-        for request in received
-        for resource_spans in request.resource_spans
-        for scope in resource_spans.scope_spans
-        for span in scope.spans
-    ]
+    found = []
+    for make in (GrpcCollector, Collector):
+        with make() as collector:
+            more = {"OTEL_EXPORTER_OTLP_HEADERS": "api-key=1"}
+            otel = OpenTelemetry(collector.environ(**more), NAMES, Facts())
+            put(otel)
+            asyncio.run(otel.close())
+            assert collector.requests[0][1]["api-key"] == "1"
+            assert "cdc-triggers/" in collector.requests[0][1]["user-agent"]
+            found.append(collector.spans())
+    over_grpc, over_http = found
     assert len(over_grpc) == 6
 
     def seen(spans: list[Span]) -> list[Any]:
@@ -291,8 +333,44 @@ def test_full_queue_drops_counts_and_never_waits() -> None:
         asyncio.run(otel.close())
         [exports] = otel.exports
         assert exports.sent == 0
-        assert 100 <= exports.dropped <= 200
+        assert exports.dropped == 199  # of the last one no confirmation has come
         assert [name for name, _ in facts.said] in ([], ["telemetry.failing"])
+
+
+def test_variable_that_nothing_obeys_is_said_once() -> None:
+    facts = Facts()
+    environ = {
+        "OTEL_EXPORTER_OTLP_ENDPIONT": "http://c",
+        "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": HISTOGRAMS[1],
+        "OTEL_SERVICE_NAME": "shop",
+        "OTEL_LOG_LEVEL": "",
+    }
+    OpenTelemetry(environ, NAMES, facts)
+    OpenTelemetry(environ | {"OTEL_SDK_DISABLED": "true"}, NAMES, facts)
+    names = "OTEL_EXPORTER_OTLP_ENDPIONT", AGGREGATION
+    assert facts.said == [("telemetry.ignored", {"variables": ",".join(names)})]
+
+
+def test_every_variable_that_is_obeyed_is_in_the_table() -> None:
+    page = Path(__file__).parents[2] / "docs" / "reference" / "tracing.md"
+    [table] = re.findall(
+        r"^## Variables\n(.*?)^## ", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    written = {
+        name for cell in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE) for name in spelt(cell)
+    }
+    assert {name for name in written if name.startswith("OTEL_")} == OBEYED
+
+
+def spelt(cell: str) -> set[str]:
+    """Names in backticks, with {A,B} written out."""
+    found = set(re.findall(r"`([^`]+)`", cell))
+    while some := next((name for name in found if "{" in name), None):
+        found.discard(some)
+        before, _, rest = some.partition("{")
+        middle, _, after = rest.partition("}")
+        found.update(f"{before}{each}{after}" for each in middle.split(","))
+    return {name.partition("=")[0] for name in found}
 
 
 def test_notes_hold_no_row() -> None:

@@ -90,7 +90,6 @@ def test_every_attempt_of_a_transaction_is_below_the_receive_of_its_thousand(
         note = other.notes[-1]
         assert isinstance(note, AttemptNote)
         assert note.group == received[event.position // CHUNK_EVENTS].group
-        assert other.tracer.trace_id(event) == span.trace_id
         found = trace_of("slot", event.commit_lsn, event.xid, event.position)
         assert (found == span.trace_id) is not parenting
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cdc_triggers.console.answers import ApiError
 from cdc_triggers.console.pages.form import Form
-from cdc_triggers.console.pages.view import Handler, Page, redirect, shell
+from cdc_triggers.console.pages.view import Guarded, Page, redirect, shell
 from cdc_triggers.core.views import AuditIntent
 from cdc_triggers.errors import CdcTriggersError
 
@@ -79,7 +79,7 @@ class Action(NamedTuple):
     secret: frozenset[str] = frozenset()
 
 
-class Doing(Handler):
+class Doing(Guarded):
     """Carries an action out on POST."""
 
     methods = ("POST",)
@@ -89,7 +89,7 @@ class Doing(Handler):
         self._action = action
 
     async def answer(self, visit: Visit, request: Request, send: Send) -> Answer | None:
-        """See `Handler`."""
+        """See `Guarded`."""
         del request, send
         if self._action.ask is not None and not visit.form.get("confirmed"):
             asked = await self.site.reading.run(lambda: self._question(visit))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from markupsafe import Markup, escape
@@ -23,9 +24,12 @@ WIDTH = 600
 HEIGHT = 100
 _STEPS = (1, 2, 5, 10)
 _LEAST = 2
+_NOTHING = 1e-9
 _MOST_POINTS = 300
 _SAID_S = 10
 _LONG_S = 120
+_SPARKS = 1000
+"""Sparklines that are kept: they change every ten seconds, and are asked for again until then."""
 
 Unit = str
 _UNITS: dict[Unit, Callable[[float], str]] = {
@@ -64,14 +68,16 @@ class Line(NamedTuple):
     filled: bool = False
 
 
-def spark(points: Sequence[Point], label: str, unit: Unit = "rate") -> Markup:
+@lru_cache(maxsize=_SPARKS)
+def spark(points: tuple[Point, ...], label: str, unit: Unit = "rate") -> Markup:
     """A line without axes, as wide as its place; `label` says what it is."""
     values = [p.value for p in points if p.value is not None]
     top = max(values, default=0.0) or 1.0
     say = _UNITS[unit]
     last = say(values[-1]) if values else wording.NOTHING
     text = f"{label}: now {last}, at most {say(max(values, default=0.0))}"
-    body = Markup("").join(_line(Line("", points, filled=True), top))
+    parts = _line(Line("", points, filled=True), top, digits=0)
+    body = Markup("".join(parts))  # noqa: S704 - each of them is Markup
     return Markup(
         '<svg class="spark" viewBox="0 0 {} {}" preserveAspectRatio="none" role="img" '
         'aria-label="{}">{}</svg>'
@@ -97,9 +103,8 @@ def chart(
         highest = max(highest, limit)
     top = _rounded(highest, _BINARY_KILO if unit in _BINARY else 1000.0)
     times = [p.at for p in lines[0].points] if lines else []
-    body = Markup("").join(
-        [*_grid(), *(part for line in lines for part in _line(line, top)), *_limit(limit, top)]
-    )
+    parts = (part for line in lines for part in _line(line, top))
+    body = Markup("".join([*_grid(), *parts, *_limit(limit, top)]))  # noqa: S704 - as above
     return _CHART.format(
         data=_data(lines, say),
         legend=_legend(lines, say),
@@ -126,9 +131,9 @@ def _limit(limit: float | None, top: float) -> Iterator[Markup]:
         yield Markup('<line class="limit" x1="0" x2="{}" y1="{}" y2="{}"/>').format(WIDTH, y, y)
 
 
-def _line(line: Line, top: float) -> Iterator[Markup]:
+def _line(line: Line, top: float, digits: int = 1) -> Iterator[Markup]:
     """One path for each stretch without a gap."""
-    for stretch in _stretches(line.points, top):
+    for stretch in _stretches(line.points, top, digits):
         path = "M" + "L".join(f"{x:g},{y:g}" for x, y in stretch)
         if line.filled:
             area = f"{path}L{stretch[-1][0]:g},{HEIGHT}L{stretch[0][0]:g},{HEIGHT}Z"
@@ -136,7 +141,9 @@ def _line(line: Line, top: float) -> Iterator[Markup]:
         yield Markup('<path class="line {}" d="{}"/>').format(line.colour, path)
 
 
-def _stretches(points: Sequence[Point], top: float) -> Iterator[list[tuple[float, float]]]:
+def _stretches(
+    points: Sequence[Point], top: float, digits: int
+) -> Iterator[list[tuple[float, float]]]:
     step = WIDTH / max(1, len(points) - 1)
     stretch: list[tuple[float, float]] = []
     for number, point in enumerate(points):
@@ -146,7 +153,7 @@ def _stretches(points: Sequence[Point], top: float) -> Iterator[list[tuple[float
             stretch = []
         else:
             y = HEIGHT * (1 - min(point.value, top) / top)
-            stretch.append((round(number * step, 1), round(y, 1)))
+            stretch.append((round(number * step, digits), round(y, digits)))
     if len(stretch) >= _LEAST:
         yield stretch
 
@@ -162,7 +169,7 @@ def _thinned(points: Sequence[Point]) -> list[Point]:
 
 def _rounded(value: float, kilo: float) -> float:
     """A round number that is not below `value`: 1, 2, 5, 10 and so on, of bytes a power of two."""
-    if value <= 0:
+    if value < _NOTHING:
         return 1.0
     if kilo == _BINARY_KILO:
         return 2.0 ** math.ceil(math.log2(max(value, kilo)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from cdc_triggers.console.calls import Lane
 from cdc_triggers.console.pages import routes
+from cdc_triggers.console.pages.causes import Causes
 from cdc_triggers.console.pages.checks import Checks
 from cdc_triggers.console.pages.gate import Gate
 from cdc_triggers.console.pages.history import History
@@ -51,13 +53,16 @@ class Console:
         self._sampler = Sampler(
             self._backend.watching(), self._history, self._meter, self._watched.telemetry
         )
+        renderer = Renderer()
+        threading.Thread(target=renderer.prepare, name="console templates", daemon=True).start()
         site = Site(
             self._backend,
             Gate(access, Sessions(access.secret)),
             self._watched.telemetry,
-            Renderer(),
+            renderer,
             self._history,
             Checks(),
+            Causes(),
             *self._lanes,
             self._redeliveries,
             Seats(),
@@ -75,3 +80,4 @@ class Console:
         for lane in self._lanes:
             lane.close()
         self._redeliveries.close()
+        self._backend.idle.close()

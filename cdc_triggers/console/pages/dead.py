@@ -70,12 +70,12 @@ def fill(visit: Visit) -> Context:
         "window": window(visit),
         "rate": redeliver.RATE,
     }
-    if visit.here.startswith("/console/live/"):
-        return context
-    with visit.backend.dead_letters() as letters:
-        if trigger is None:
-            context["groups"] = groups(letters.causes(None, context["window"]), context["window"])
-        else:
+    live = visit.here.startswith("/console/live/")
+    if trigger is None:
+        errors = visit.site.causes.errors(visit.backend, context["window"], live=live)
+        context["groups"] = groups(errors, context["window"])
+    elif not live:
+        with visit.backend.dead_letters() as letters:
             context["listed"] = listed = page(letters, trigger, cause, _after(visit))
             context["next"] = _next(listed)
     context["command_line"] = commands.line("events", "list", status="dead", trigger=trigger or "")
@@ -145,5 +145,6 @@ def _next(listed: Listed) -> str | None:
     return f"{listed.after[0].isoformat()}/{listed.after[1]}" if listed.after else None
 
 
-PAGES = {"/dead": Page("Dead letters", "dead", "dead.html", fill, ("_dead_jobs.html",))}
+_LIVE = ("_dead_jobs.html", "_dead_causes.html")
+PAGES = {"/dead": Page("Dead letters", "dead", "dead.html", fill, _LIVE)}
 ACTIONS: dict[str, Any] = redeliver.ACTIONS

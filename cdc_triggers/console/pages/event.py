@@ -18,9 +18,11 @@ from cdc_triggers.console.pages.difference import MOST, difference
 from cdc_triggers.console.pages.events import KINDS
 from cdc_triggers.console.pages.view import Page
 from cdc_triggers.core.attempt import Request
+from cdc_triggers.core.lsn import parse
 from cdc_triggers.core.spec import Trigger
 from cdc_triggers.core.trace import context_of
 from cdc_triggers.telemetry.redaction import redact
+from cdc_triggers.telemetry.tracer import trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,6 +38,7 @@ _BUDGET_S: Final = 0.1
 
 _CURL_BODY: Final = 128 * 1024
 TRACE_URL: Final = "CDC_TRIGGERS_TRACE_URL"
+TRACE_CONTEXT: Final = "CDC_TRIGGERS_TRACE_CONTEXT"
 _OUTCOMES: Final = {"delivered": "good", "retry": "warning", "dead": "bad"}
 
 
@@ -107,6 +110,7 @@ def fill(visit: Visit) -> Context:
         owed = {each.trigger: each for each in events.deliveries(event_id)}
         lines = events.lines([event_id])
         attempts = events.attempts(event_id, before, ATTEMPTS + 1)
+        place = events.place(event_id)
         triggers = {view.name: view for view in events.triggers()}
     shown = attempts[:ATTEMPTS]
     context = context_of(found.trace.encode() if found.trace else None)
@@ -120,6 +124,7 @@ def fill(visit: Visit) -> Context:
         "paged": before is not None,
         "trace": context,
         "trace_url": _trace_url(visit, context.trace_id) if context else "",
+        **_own_trace(visit, found, place),
         "commands": {"show": commands.line("events", "show", event_id)},
     }
 
@@ -130,6 +135,20 @@ def _before(visit: Visit) -> datetime | None:
         return datetime.fromisoformat(text) if text else None
     except ValueError as error:
         raise invalid("before is not a time") from error
+
+
+def _own_trace(visit: Visit, found: EventView, place: tuple[str, int | None] | None) -> Context:
+    """The trace of the event's deliveries, for a console that knows where traces can be seen.
+
+    Without a position it is that of the first thousand events of the transaction.
+    """
+    parenting = visit.backend.environment.get(TRACE_CONTEXT, "").strip() == "parent"
+    below = parenting and context_of(found.trace.encode() if found.trace else None) is not None
+    if place is None or below or not _trace_url(visit, ""):
+        return {"own_trace": "", "own_trace_url": ""}
+    lsn, position = place
+    trace_id = trace_of(visit.backend.slot, parse(lsn), int(found.xid), position or 0)
+    return {"own_trace": trace_id, "own_trace_url": _trace_url(visit, trace_id)}
 
 
 def _trace_url(visit: Visit, trace_id: str) -> str:

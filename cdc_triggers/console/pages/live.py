@@ -11,7 +11,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from cdc_triggers.console.answers import ApiError
-from cdc_triggers.console.pages.view import Handler, shell
+from cdc_triggers.console.pages.view import Guarded, shell
 from cdc_triggers.errors import CdcTriggersError
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Seats:
             self._taken -= 1
 
 
-class Live(Handler):
+class Live(Guarded):
     """Sends those parts of a page that have changed."""
 
     methods = ("GET",)
@@ -70,7 +70,7 @@ class Live(Handler):
         self._page = page
 
     async def answer(self, visit: Visit, request: Request, send: Send) -> Answer | None:
-        """See `Handler`.
+        """See `Guarded`.
 
         Raises:
             ApiError: too many pages are live already.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cdc_triggers.console.answers import not_found
 from cdc_triggers.console.pages.form import Form
-from cdc_triggers.console.pages.view import THEMES, Handler, browser, redirect, theme
+from cdc_triggers.console.pages.view import THEMES, Guarded, Handler, browser, redirect, theme
 from cdc_triggers.console.resource import read_body, respond
 
 if TYPE_CHECKING:
@@ -29,8 +29,6 @@ class Login(Handler):
     async def handle(self, request: Request, send: Send) -> None:
         """See `Handler`; here nobody has a session yet."""
         gate = self.site.gate
-        if request.method not in self.methods:
-            await super().handle(request, send)  # refuses it
         gate.check_origin(request.headers, changes=request.method == "POST")
         if gate.access.secret is None:
             await respond(send, redirect(HOME))
@@ -70,21 +68,19 @@ class Logout(Handler):
 
     async def handle(self, request: Request, send: Send) -> None:
         """See `Handler`; a session that is over may be given back too."""
-        if request.method not in self.methods:
-            await super().handle(request, send)  # refuses it
         self.site.gate.check_origin(request.headers, changes=True)
         answer = redirect("/console/login")
         cookie = self.site.gate.no_cookie(request.headers)
         await respond(send, answer._replace(more_headers=(*answer.more_headers, cookie)))
 
 
-class Theme(Handler):
+class Theme(Guarded):
     """Remembers light or dark in a cookie of its own, and goes back to the page."""
 
     methods = ("POST",)
 
     async def answer(self, visit: Visit, request: Request, send: Send) -> Answer | None:
-        """See `Handler`."""
+        """See `Guarded`."""
         del request, send
         chosen = visit.form.get("theme")
         answer = redirect(target(visit.form.get("to")))
@@ -107,13 +103,13 @@ class Front:
         await respond(send, redirect(HOME))
 
 
-class Missing(Handler):
+class Missing(Guarded):
     """Any other address below /console."""
 
     methods = ("GET", "HEAD", "POST")
 
     async def answer(self, visit: Visit, request: Request, send: Send) -> Answer | None:
-        """See `Handler`.
+        """See `Guarded`.
 
         Raises:
             ApiError: always.

@@ -1,86 +1,92 @@
-"""A trigger's condition and transform, tried on past events before anybody applies them.
+"""A trigger's condition and transforms, tried on past events before anybody applies them.
 
-Nothing is sent and nothing is changed. It goes the stream's own way, with its limits; values from
-the environment stay names.
+Nothing is sent and nothing is changed.
 """
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from cdc_triggers.app import document
 from cdc_triggers.app.admin import parse_event_id
-from cdc_triggers.app.condition_trial import ConditionTrial, Verdict
-from cdc_triggers.app.preview import Previewer, past
-from cdc_triggers.console.pages import commands, trying
+from cdc_triggers.console.pages import commands, tried, trying
 from cdc_triggers.console.pages.action import Action, Done, Question, invalid
-from cdc_triggers.console.pages.curl import header
 from cdc_triggers.console.pages.trying import Mistake
 from cdc_triggers.console.pages.view import Page
-from cdc_triggers.core.attempt import Request
+from cdc_triggers.core.attempt import RESPONSE_BODY_LIMIT, Response
 from cdc_triggers.core.spec import Trigger
 from cdc_triggers.errors import TriggerFileError
-from cdc_triggers.telemetry.redaction import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from datetime import datetime
+    from collections.abc import Sequence
 
-    from cdc_triggers.app.preview import Preview
+    from cdc_triggers.console.pages.form import Form
     from cdc_triggers.console.pages.site import Context, Visit
-    from cdc_triggers.console.pages.trying import Caret
     from cdc_triggers.core.views import EventView
     from cdc_triggers.postgres.console_events import ConsoleEvents
 
 EVENTS: Final = 5
 _OFFERED: Final = 20
 _WINDOW: Final = 5_000
-_BUDGET_S: Final = 0.5
-"""After so long no further event is tried: pages wait for it."""
-
-_BODY: Final = 64 * 1024
 _MOST_TEXT: Final = 200_000
-_VERDICTS: Final = {
-    Verdict.TRUE: ("good", "condition: true"),
-    Verdict.FALSE: ("idle", "condition: false"),
-    Verdict.ERROR: ("bad", "condition: error"),
-    Verdict.OTHER: ("idle", "not asked"),
-}
+_STATUSES: Final = range(100, 600)
 
 
-class Wire(NamedTuple):
-    """What would be sent. `body` is for people, `size` is that of all of it."""
-
-    method: str
-    url: str
-    headers: tuple[tuple[str, str], ...]
-    body: str
-    size: int
-    cut: bool
-
-
-class Tried(NamedTuple):
-    """What came of one event.
+class Typed(NamedTuple):
+    """What stands in the form.
 
     Attributes:
-        kind, word: what the condition says, as a badge; empty without a condition.
-        reason: why it says so.
-        wire: None if nothing would be sent, or a template failed: see `error`.
-        caret: where in a template.
-        took_ms: condition, body and templates.
+        status, answer: what the endpoint would say, for the response transform.
     """
 
-    id: str
-    created_at: datetime
-    op: str
-    kind: str
-    word: str
-    reason: str
-    wire: Wire | None
-    error: str
-    caret: Caret | None
-    took_ms: float
+    condition: str = ""
+    request_transform: str = ""
+    response_transform: str = ""
+    status: str = "200"
+    answer: str = "{}"
+
+    @classmethod
+    def of(cls, form: Form) -> Typed:
+        """As it was sent.
+
+        Raises:
+            ApiError: it is too much.
+        """
+        typed = cls(*(form.text(name) for name in cls._fields))
+        if max(map(len, typed)) > _MOST_TEXT:
+            raise invalid(f"a text has more than {_MOST_TEXT} characters")
+        return typed
+
+    @classmethod
+    def applied(cls, spec: Trigger) -> Typed:
+        """As the trigger is now."""
+        return cls(spec.condition or "", *(trying.write(getattr(spec, k)) for k in trying.KINDS))
+
+    def read(self) -> tuple[dict[str, Any], list[Mistake]]:
+        """What it changes in a trigger, and what is wrong with it."""
+        mistakes = trying.condition_mistakes(self.condition)
+        changes: dict[str, Any] = {"condition": self.condition.strip() or None}
+        for key in trying.KINDS:
+            found = trying.read(key, getattr(self, key))
+            if isinstance(found, list):
+                mistakes += found
+            else:
+                changes[key] = found
+        if isinstance(told := self.given(), Mistake):
+            mistakes.append(told)
+        return changes, mistakes
+
+    def given(self) -> Response | Mistake | None:
+        """The answer; None: nothing is made of one."""
+        if not self.response_transform.strip():
+            return None
+        status = self.status.strip()
+        if not (status.isascii() and status.isdigit() and int(status) in _STATUSES):
+            return Mistake("answer", "the status is a number from 100 to 599", None)
+        body = self.answer.encode("utf-8", "replace")
+        if len(body) > RESPONSE_BODY_LIMIT:
+            text = f"of an answer no more than {RESPONSE_BODY_LIMIT} bytes are read"
+            return Mistake("answer", text, None)
+        return Response(int(status), (), body)
 
 
 def fill(visit: Visit) -> Context:
@@ -90,18 +96,17 @@ def fill(visit: Visit) -> Context:
         names = [view.name for view in events.triggers()]
         name = name or (names[0] if names else "")
         offered = events.newest_of(name, _WINDOW, _OFFERED) if name in names else []
-    spec = _applied(visit, name) if name else None
+    typed = Typed.applied(_applied(visit, name)) if name else Typed()
     return {
         "names": names,
         "name": name,
         "offered": offered,
         "event": visit.query.get("event"),
-        "condition": (spec.condition or "") if spec else "",
-        "transform": trying.write(spec.request_transform) if spec else "",
+        "typed": typed,
         "mistakes": (),
         "tried": None,
         "left_out": 0,
-        "commands": _commands(name, visit.query.get("event"), spec.condition if spec else ""),
+        "commands": _commands(name, visit.query.get("event"), typed),
     }
 
 
@@ -110,45 +115,41 @@ def _applied(visit: Visit, name: str) -> Trigger:
         return Trigger.model_validate_json(admin.trigger(name).definition)
 
 
-def _commands(name: str, event: str, condition: str | None) -> list[str]:
-    found = [commands.line("transform", "test", name, "--applied", event=event or "<ID>")]
-    if condition and "\n" not in condition:
+def _commands(name: str, event: str, typed: Typed) -> list[str]:
+    options = {"event": event or "<ID>"}
+    if typed.response_transform.strip():
+        options |= {"answer": "FILE", "status": typed.status}
+    found = [commands.line("transform", "test", name, "--applied", **options)]
+    if typed.condition and "\n" not in typed.condition:
         words = ("condition", "test", name, "--applied")
-        found.append(commands.line(*words, event=event, expression=condition))
+        found.append(commands.line(*words, event=event, expression=typed.condition))
     return found
 
 
 def ask(visit: Visit) -> Question:
     """The form again, with what came of it."""
     form = visit.form
-    if max(len(form.text("condition")), len(form.text("transform"))) > _MOST_TEXT:
-        raise invalid(f"a text has more than {_MOST_TEXT} characters")
+    typed = Typed.of(form)
     shown = fill(visit._replace(query=form))
-    condition, text = form.text("condition"), form.text("transform")
-    mistakes = trying.condition_mistakes(condition)
-    transform = trying.read(text)
-    if isinstance(transform, list):
-        mistakes += transform
-        transform = None
-    tried: list[Tried] | None = None
-    views: list[EventView] = []
+    changes, mistakes = typed.read()
+    made: list[tried.Tried] | None = None
+    views: Sequence[EventView] = ()
     if not mistakes:
-        applied = _applied(visit, form.get("trigger"))
-        changed = {"condition": condition.strip() or None, "request_transform": transform}
-        spec = applied.model_copy(update=changed)
+        spec = _applied(visit, form.get("trigger")).model_copy(update=changes)
         views = _views(visit, spec)
+        given = typed.given()
+        answer = given if isinstance(given, Response) else None
         try:
-            tried = list(_try(visit, spec, views))
+            made = list(tried.attempts(visit, spec, answer, views))
         except TriggerFileError as error:
-            mistakes = [_of_table(each, condition) for each in error.problems]
+            mistakes = [_of_table(each, typed.condition) for each in error.problems]
     more = {
         **shown,
-        "condition": condition,
-        "transform": text,
+        "typed": typed,
         "mistakes": mistakes,
-        "tried": tried,
-        "left_out": len(views) - len(tried or ()),
-        "commands": _commands(form.get("trigger"), form.get("event"), condition),
+        "tried": made,
+        "left_out": len(views) - len(made or ()),
+        "commands": _commands(form.get("trigger"), form.get("event"), typed),
     }
     return Question("Playground", "", "", "/console/playground", (), "playground.html", more)
 
@@ -157,7 +158,7 @@ def _of_table(problem: str, condition: str) -> Mistake:
     """A condition that is right by itself, and wrong on this table."""
     _, found, told = problem.rpartition("condition: ")
     place = trying.caret_in(problem, condition) or trying.caret_at_word(problem, condition)
-    return Mistake("condition" if found or place else "transform", told or problem, place)
+    return Mistake("condition" if found or place else "request_transform", told or problem, place)
 
 
 def _views(visit: Visit, spec: Trigger) -> list[EventView]:
@@ -185,67 +186,6 @@ def _one(events: ConsoleEvents, spec: Trigger, event_id: str) -> EventView:
     return view
 
 
-def _try(visit: Visit, spec: Trigger, views: list[EventView]) -> Iterator[Tried]:
-    with visit.backend.past_events() as past_events:
-        trial = ConditionTrial(past_events.trigger(spec))
-    with visit.backend.pages() as pages:
-        holds = pages.holds(spec.table.schema_name, spec.table.name)
-    previewer = Previewer(spec, {}, holds=holds)
-    texts = dict(trying.templates(spec))
-    began = time.monotonic()
-    for view in views:
-        if time.monotonic() - began > _BUDGET_S:
-            return
-        yield _tried(view, spec, trial, previewer, texts)
-
-
-def _tried(
-    view: EventView,
-    spec: Trigger,
-    trial: ConditionTrial,
-    previewer: Previewer,
-    texts: dict[str, str],
-) -> Tried:
-    began = time.perf_counter()
-    found = trial.of(view)
-    kind, word = _VERDICTS[found.verdict]
-    if spec.condition is None and found.verdict is not Verdict.OTHER:
-        kind = word = ""
-    wire, error, caret = None, "", None
-    if found.verdict is Verdict.TRUE or view.op == "MANUAL":
-        preview = previewer.of_event("", past(view))
-        wire, error = _wire(preview)
-        caret = _caret(error, texts)
-    took_ms = (time.perf_counter() - began) * 1000
-    reason = found.reason or ""
-    return Tried(view.id, view.created_at, view.op, kind, word, reason, wire, error, caret, took_ms)
-
-
-def _wire(preview: Preview) -> tuple[Wire | None, str]:
-    request = preview.request
-    if not isinstance(request, Request):
-        return None, request.message
-    text = request.body[:_BODY].decode("utf-8", "replace")
-    cut = len(request.body) > _BODY
-    return (
-        Wire(
-            request.method,
-            redact(request.url),
-            tuple((name, header(name, value)) for name, value in request.headers),
-            text if cut else document.pretty(text),
-            len(request.body),
-            cut,
-        ),
-        "",
-    )
-
-
-def _caret(error: str, texts: dict[str, str]) -> Caret | None:
-    """Messages begin with the name of their template."""
-    name = error.partition(", ")[0]
-    return trying.caret_in(error, texts[name]) if name in texts else None
-
-
 def run(visit: Visit) -> Done:
     """Nothing is ever done here."""
     del visit
@@ -253,7 +193,7 @@ def run(visit: Visit) -> Done:
 
 
 def _command(visit: Visit) -> str:
-    return _commands(visit.form.get("trigger"), visit.form.get("event"), "")[0]
+    return _commands(visit.form.get("trigger"), visit.form.get("event"), Typed())[0]
 
 
 PAGES = {"/playground": Page("Playground", "playground", "playground.html", fill)}

@@ -16,6 +16,7 @@ from cdc_triggers.core.views import AuditIntent
 from cdc_triggers.errors import TooSlowError
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import datetime
 
     from cdc_triggers.console.pages.site import Visit
@@ -26,6 +27,7 @@ RATE: Final = 50
 _MOST_RATE: Final = 10_000
 _MOST_PICKED: Final = 100
 _SHOWN: Final = 5
+_NUMBER_LIMIT: Final = 19
 
 
 class JobLine(NamedTuple):
@@ -33,7 +35,7 @@ class JobLine(NamedTuple):
 
     Attributes:
         kind, word: its state, as a badge.
-        stoppable: it runs, and in this process.
+        stoppable: it runs, and nobody has stopped it yet.
     """
 
     line: AuditLine
@@ -49,29 +51,28 @@ class JobLine(NamedTuple):
 
 
 def jobs(visit: Visit) -> list[JobLine]:
-    """The last redeliveries, also those of other processes, and those that were cut off."""
-    with visit.backend.audit() as audit:
-        lines = audit.lines(_SHOWN, action=redelivering.ACTION)
-    if not lines:
-        return []
-    with visit.backend.dead_letters() as letters:
+    """Redeliveries that run, in whatever process, and the last ones that do not any more."""
+    with visit.backend.dead_letters() as letters, visit.backend.audit() as audit:
         running = letters.running()
-    here = visit.site.redeliveries.here()
-    return [_job(line, line.id in running | here, line.id in here) for line in lines]
+        lines = {line.id: line for line in audit.lines(_SHOWN, action=redelivering.ACTION)}
+        if any(line.result == "begun" and line.id not in running for line in lines.values()):
+            running |= letters.running()  # it may have begun just now
+        for number in running.keys() - lines.keys():
+            if (line := audit.line(number)) is not None:
+                lines[number] = line
+    return [_job(lines[number], running) for number in sorted(lines, reverse=True)]
 
 
-def _job(line: AuditLine, running: bool, here: bool) -> JobLine:  # noqa: FBT001 - two facts
+def _job(line: AuditLine, running: Collection[int]) -> JobLine:
     asked = json.loads(line.arguments)
     done, total = redelivering.read(line.detail)
-    total = total or int(asked.get("total") or 0)
     note = line.detail.partition(": ")[2]
     if line.result == "done":
         kind, word = "good", "done"
     elif line.result == "failed":
-        kind, word = "warning", "ended early"
-    elif running:
+        kind, word = ("busy", "stopping") if line.id in running else ("warning", "ended early")
+    elif line.id in running:
         kind, word = "busy", "running"
-        note = "" if here else "in another process: it is stopped by ending that one"
     else:
         kind, word = "bad", "cut off"
         note = "its process ended: what was not put back is dead as before; begin it again"
@@ -81,11 +82,11 @@ def _job(line: AuditLine, running: bool, here: bool) -> JobLine:  # noqa: FBT001
         cause=str(asked.get("cause", "")),
         rate=str(asked.get("rate", "")),
         done=done,
-        total=total,
+        total=total or int(asked.get("total") or 0),
         kind=kind,
         word=word,
         note=note,
-        stoppable=here,
+        stoppable=word == "running",
     )
 
 
@@ -230,12 +231,19 @@ def picked_command(visit: Visit) -> str:
     return commands.line("events", "redeliver", *_ids(visit), trigger=visit.form.get("trigger"))
 
 
+def stop_command(visit: Visit) -> str:
+    """The command that does the same."""
+    return commands.line("events", "stop", visit.path["id"])
+
+
 def stop(visit: Visit) -> Done:
-    """Stop one that runs here."""
-    text = visit.path["id"]
-    if not (text.isascii() and text.isdigit() and visit.site.redeliveries.stop(int(text))):
-        raise invalid("it does not run in this process any more")
-    return Done("Stopped: what was not put back stays dead.", "/console/dead")
+    """Stop one, in whatever process it runs."""
+    number = visit.path["id"]
+    if not (number.isascii() and number.isdigit() and len(number) < _NUMBER_LIMIT):
+        raise invalid(f"{number} is not the number of a redelivery")
+    if visit.site.redeliveries.stop(int(number)):
+        return Done("Stopped: what was not put back stays dead.", "/console/dead")
+    return Done("It stops after the step that it is at.", "/console/dead")
 
 
 ACTIONS = {
@@ -249,5 +257,7 @@ ACTIONS = {
         lambda visit: visit.form.get("trigger"),
         ask_picked,
     ),
-    "/dead/jobs/{id}/stop": Action("dead.stop", stop, lambda _: "Ctrl-C, where the command runs"),
+    "/dead/jobs/{id}/stop": Action(
+        "dead.stop", stop, stop_command, lambda visit: f"redelivery {visit.path['id']}"
+    ),
 }

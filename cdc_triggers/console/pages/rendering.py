@@ -43,6 +43,11 @@ class Renderer:
         self._environment.globals.update(charts.GLOBALS)
         self._environment.globals["asset"] = _asset
 
+    def prepare(self) -> None:
+        """Compile all templates, so that the first page does not wait for it."""
+        for name in self._environment.list_templates():
+            self._environment.get_template(name)
+
     def render(self, template: str, context: Mapping[str, Any]) -> str:
         """One template as HTML."""
         return self._environment.get_template(template).render(context)

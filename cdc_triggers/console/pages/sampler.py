@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -13,7 +14,7 @@ from cdc_triggers.console.pages.history import COARSE_S, FINE_S, Key
 from cdc_triggers.console.pages.measured import Counted, Figures, Measured, figures, total
 from cdc_triggers.console.resource import place_of
 from cdc_triggers.core.meter import SECONDS, Meter
-from cdc_triggers.errors import CdcTriggersError
+from cdc_triggers.errors import CdcTriggersError, TooSlowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,6 +32,9 @@ _WINDOW = 6
 _TWO = 2
 _NONE = Counted(0, 0, (0,) * (len(SECONDS) + 1))
 _OWED_S = 5.0
+_OWED_SHARE = 20
+"""Of the time at most a twentieth goes into counting what is owed, however much that is."""
+
 _ATTEMPTS_S = 5.0
 
 
@@ -103,7 +107,7 @@ class Sampler:
         self._attempts = AttemptCounter(database)
         self._over = threading.Event()
         self._owed: Mapping[str, OwedStatus] = {}
-        self._owed_at = self._attempts_at = 0.0
+        self._owed_due = self._attempts_at = 0.0
         self._coarse_at = time.time()
         self._before: _Before | None = None
         self._counted: deque[dict[str, Counted]] = deque([{}], maxlen=_WINDOW + 1)
@@ -144,9 +148,8 @@ class Sampler:
 
     def _sample(self, at: float) -> None:
         look = self._database.look()
-        if at - self._owed_at >= _OWED_S:
-            self._owed_at = at
-            self._owed = {each.name: each for each in self._database.owed()}
+        if at >= self._owed_due:
+            self._owed_due = at + self._count_owed()
         meter = self._meter()
         if meter is None and at - self._attempts_at >= _ATTEMPTS_S:
             self._attempts_at = at
@@ -168,6 +171,13 @@ class Sampler:
         )
         fine = self._fine(look, events_s, wal_s)
         self._history.push(at, fine, self._coarse(fine) if coarse_due else None)
+
+    def _count_owed(self) -> float:
+        """Returns in how many seconds again; what takes too long leaves the last numbers."""
+        began = time.monotonic()
+        with contextlib.suppress(TooSlowError):
+            self._owed = {each.name: each for each in self._database.owed()}
+        return max(_OWED_S, _OWED_SHARE * (time.monotonic() - began))
 
     def _coarse_due(self, at: float) -> bool:
         if at - self._coarse_at < COARSE_S - FINE_S / 2:

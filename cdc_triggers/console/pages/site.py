@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from cdc_triggers.console.calls import Lane
+    from cdc_triggers.console.pages.causes import Causes
     from cdc_triggers.console.pages.checks import Checks
     from cdc_triggers.console.pages.gate import Gate
     from cdc_triggers.console.pages.history import History
@@ -34,6 +35,7 @@ class Site:
     Attributes:
         reading, changing: threads for what blocks, apart from those of the API.
         history: what was measured until now; checks: what the doctor found.
+        causes: of what deliveries died.
         redeliveries: those that run in this process.
         seats: of the pages that are live.
     """
@@ -44,6 +46,7 @@ class Site:
     renderer: Renderer
     history: History
     checks: Checks
+    causes: Causes
     reading: Lane
     changing: Lane
     redeliveries: Redeliveries

@@ -1,4 +1,4 @@
-"""A condition and a request transform as somebody has just written them: errors at their place."""
+"""A condition and transforms as somebody has just written them: errors at their place."""
 
 from __future__ import annotations
 
@@ -9,13 +9,20 @@ from cdc_triggers.app import located, spec_problems
 from cdc_triggers.app.hasura_writer import yaml_lines
 from cdc_triggers.core.cel.problems import InvalidConditionError
 from cdc_triggers.core.condition import compiled
-from cdc_triggers.core.transform_spec import RequestTransform
+from cdc_triggers.core.transform_spec import RequestTransform, ResponseTransform
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cdc_triggers.app.located import Node, Plain
     from cdc_triggers.core.spec import Trigger
+    from cdc_triggers.core.transform_spec import Transform
+
+KINDS: Final[dict[str, type[Transform]]] = {
+    "request_transform": RequestTransform,
+    "response_transform": ResponseTransform,
+}
+"""Fields that hold a transform, by the name of its key."""
 
 _FILE: Final = "transform"
 _PLACE: Final = re.compile(r"line (\d+), column (\d+)")
@@ -41,7 +48,7 @@ class Caret(NamedTuple):
 
 
 class Mistake(NamedTuple):
-    """What is wrong. `of` is condition or transform; `caret` is None if there is no place."""
+    """What is wrong in the field `of`. `caret` is None if there is no place."""
 
     of: str
     text: str
@@ -92,7 +99,7 @@ def condition_mistakes(text: str) -> list[Mistake]:
     return []
 
 
-def write(transform: RequestTransform | None) -> str:
+def write(transform: Transform | None) -> str:
     """A transform as it stands in a trigger file; empty if there is none."""
     if transform is None:
         return ""
@@ -100,56 +107,55 @@ def write(transform: RequestTransform | None) -> str:
     return "\n".join(yaml_lines({"version": 2, **plain})) + "\n"
 
 
-def read(text: str) -> RequestTransform | list[Mistake] | None:
-    """The transform that a text says; if it is none, what is wrong with it."""
+def read(of: str, text: str) -> Transform | list[Mistake] | None:
+    """The transform that the text of the field `of` says; if it is none, what is wrong with it."""
     if not text.strip():
         return None
     node = located.parse(_FILE, text)
     if isinstance(node, str):
-        return [_at_line(node.removeprefix(f"{_FILE}:"), text)]
+        return [_at_line(of, node.removeprefix(f"{_FILE}:"), text)]
     if not node.is_mapping:
-        return [Mistake("transform", "is not a mapping; write `version: 2` and what follows", None)]
+        return [Mistake(of, "is not a mapping; write `version: 2` and what follows", None)]
     try:
         plain = node.plain()
     except ValueError as error:
-        return [Mistake("transform", f"a value {error}", None)]
-    found = spec_problems.problems(_trigger_of(plain))
+        return [Mistake(of, f"a value {error}", None)]
+    found = spec_problems.problems({**_TRIGGER, of: plain})
     if found:
-        return [_mistake(node, problem, text) for problem in found]
-    return RequestTransform.model_validate(node.plain())
+        return [_mistake(node, problem, of, text) for problem in found]
+    return KINDS[of].model_validate(node.plain())
 
 
-def _trigger_of(plain: Plain) -> dict[str, Plain]:
-    return {
-        "name": "x",
-        "table": "x",
-        "definition": {"enable_manual": True},
-        "webhook": "https://x",
-        "request_transform": plain,
-    }
+_TRIGGER: Final[dict[str, Plain]] = {
+    "name": "x",
+    "table": "x",
+    "definition": {"enable_manual": True},
+    "webhook": "https://x",
+}
 
 
-def _mistake(root: Node, problem: spec_problems.Problem, text: str) -> Mistake:
+def _mistake(root: Node, problem: spec_problems.Problem, of: str, text: str) -> Mistake:
     path = problem.path[1:]
     node = root.at(path)
-    told = problem.text.replace("`request_transform.", "`")
+    told = problem.text.replace(f"`{of}.", "`")
     template = node.value if isinstance(node.value, str) else None
     place = caret_in(told, template) if template is not None else None
     if place is None:
         place = caret(text, node.within(problem.line).line, 1)
-    return Mistake("transform", told, place)
+    return Mistake(of, told, place)
 
 
-def _at_line(told: str, text: str) -> Mistake:
+def _at_line(of: str, told: str, text: str) -> Mistake:
     """`3: not valid YAML at column 5: ...`."""
     line, _, what = told.partition(": ")
     column = re.search(r"at column (\d+)", what)
     place = caret(text, int(line), int(column[1]) if column else 1) if line.isdigit() else None
-    return Mistake("transform", what, place)
+    return Mistake(of, what, place)
 
 
 def templates(trigger: Trigger) -> Iterator[tuple[str, str]]:
     """Names of a trigger's templates, as messages have them, and their texts."""
-    if trigger.request_transform is not None:
-        for source in trigger.request_transform.sources():
-            yield ".".join(("request_transform", *map(str, source.path))), source.text
+    for key in KINDS:
+        transform: Transform | None = getattr(trigger, key)
+        for source in transform.sources() if transform is not None else ():
+            yield ".".join((key, *map(str, source.path))), source.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple
@@ -66,8 +67,8 @@ def shell(visit: Visit, page: Page) -> Context:
     }
 
 
-class Handler:
-    """An ASGI application for one address: admits, answers, and says on a page what went wrong."""
+class Handler(ABC):
+    """An ASGI application for one address: answers, and says on a page what went wrong."""
 
     methods: tuple[str, ...] = ("GET", "HEAD")
 
@@ -76,8 +77,10 @@ class Handler:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer; whatever goes wrong stays in here."""
+        request = Request(scope, receive)
         try:
-            await self.handle(Request(scope, receive), send)
+            self._check_method(request)
+            await self.handle(request, send)
         except ClientDisconnect:
             return
         except CdcTriggersError as error:
@@ -89,20 +92,51 @@ class Handler:
             text.internal = place_of(error)
             await self._fail(scope, send, text)
 
+    @abstractmethod
+    async def handle(self, request: Request, send: Send) -> None:
+        """Answer, whoever asks.
+
+        Raises:
+            ApiError: it was refused, or failed.
+        """
+
+    def html(
+        self, template: str, context: Mapping[str, object], status: int = HTTPStatus.OK
+    ) -> Answer:
+        """A template as an answer."""
+        text = self.site.renderer.render(template, context)
+        return Answer(status, text.encode("utf-8", "replace"), HTML, HEADERS)
+
+    def _check_method(self, request: Request) -> None:
+        if request.method not in self.methods:
+            raise not_allowed(dict.fromkeys(self.methods))
+
+    async def _fail(self, scope: Scope, send: Send, error: ApiError) -> None:
+        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            place = getattr(scope.get("route"), "path", scope["path"])
+            text = error.internal if error.code == "unexpected" else error.message
+            call = f"{scope['method']} {place}"
+            self.site.telemetry.fact("error", "console.failed", call=call, error=text)
+        request = Request(scope)
+        context = {"error": error, "theme": theme(request.cookies)}
+        answer = self.html("error.html", context, error.status)
+        await respond(send, answer._replace(more_headers=(*HEADERS, *error.headers)))
+
+
+class Guarded(Handler):
+    """An address for whoever may see the console; all others are sent to sign in."""
+
     async def handle(self, request: Request, send: Send) -> None:
         """Admit whoever asks, and answer.
 
         Raises:
             ApiError: it was refused, or failed.
         """
-        method = request.method
-        if method not in self.methods:
-            raise not_allowed(dict.fromkeys(self.methods))
-        changes = method == "POST"
+        changes = request.method == "POST"
         self.site.gate.check_origin(request.headers, changes=changes)
         admitted = self.site.gate.admit(request.headers, request.cookies, time.time())
         if admitted.session is None:
-            await respond(send, self.sign_in(request))
+            await respond(send, self._sign_in(request))
             return
         visit = await self._visit(request, admitted.session, changes=changes)
         answer = await self.answer(visit, request, send)
@@ -113,15 +147,15 @@ class Handler:
             answer = answer._replace(more_headers=(*answer.more_headers, cookie))
         await respond(send, answer)
 
+    @abstractmethod
     async def answer(self, visit: Visit, request: Request, send: Send) -> Answer | None:
         """The answer; None: it was sent already.
 
         Raises:
             ApiError: it was refused, or failed.
         """
-        raise NotImplementedError
 
-    def sign_in(self, request: Request) -> Answer:
+    def _sign_in(self, request: Request) -> Answer:
         """For whoever is not signed in: the way there, and back here afterwards.
 
         A cookie that is SameSite=Strict does not come with a link that was followed from elsewhere:
@@ -135,13 +169,6 @@ class Handler:
         if request.method == "GET" and target != "/console":
             to += f"?to={quote(target, safe='')}"
         return redirect(to)
-
-    def html(
-        self, template: str, context: Mapping[str, object], status: int = HTTPStatus.OK
-    ) -> Answer:
-        """A template as an answer."""
-        text = self.site.renderer.render(template, context)
-        return Answer(status, text.encode("utf-8", "replace"), HTML, HEADERS)
 
     async def _visit(self, request: Request, session: Session, *, changes: bool) -> Visit:
         form = Form()
@@ -161,19 +188,8 @@ class Handler:
             theme(request.cookies),
         )
 
-    async def _fail(self, scope: Scope, send: Send, error: ApiError) -> None:
-        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            place = getattr(scope.get("route"), "path", scope["path"])
-            text = error.internal if error.code == "unexpected" else error.message
-            call = f"{scope['method']} {place}"
-            self.site.telemetry.fact("error", "console.failed", call=call, error=text)
-        request = Request(scope)
-        context = {"error": error, "theme": theme(request.cookies)}
-        answer = self.html("error.html", context, error.status)
-        await respond(send, answer._replace(more_headers=(*HEADERS, *error.headers)))
 
-
-class Shown(Handler):
+class Shown(Guarded):
     """Shows a page."""
 
     def __init__(self, site: Site, page: Page) -> None:
@@ -181,7 +197,7 @@ class Shown(Handler):
         self._page = page
 
     async def answer(self, visit: Visit, request: Request, send: Send) -> Answer | None:
-        """See `Handler`."""
+        """See `Guarded`."""
         del request, send
         return await self.site.reading.run(lambda: self._shown(visit))
 

@@ -93,10 +93,12 @@ def iso(time: datetime) -> str:
 
 
 def ago(time: datetime | None, now: datetime) -> str:
-    """3 min ago; in 20 s."""
+    """3 min ago; in 20 s; just now."""
     if time is None:
         return NOTHING
     seconds = (now - time).total_seconds()
+    if abs(seconds) < 1:
+        return "just now"
     return f"in {age(-seconds)}" if seconds < 0 else f"{age(seconds)} ago"
 
 
