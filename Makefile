@@ -28,7 +28,7 @@ demo: $(RUNTIME) ## Start PostgreSQL, stream and receiver, and watch changes arr
 	@$(BIN)/python -m cdc_triggers.demo $(ARGS)
 
 check: static ## Format, lint, types, import rules, unit and property tests
-	$(PYTEST) $(wildcard tests/unit tests/property)
+	$(PYTEST) --numprocesses 2 --dist loadfile $(wildcard tests/unit tests/property)
 
 test: static ## The same, and all tests on real servers, two at a time
 	$(PYTEST) --numprocesses 2 --dist loadfile tests
