@@ -55,7 +55,7 @@ class Answer:
     def __init__(self) -> None:
         self.outcome: Response | Failure | None = None
         self.reusable = False
-        self._parser = HttpResponseParser(self)
+        self._parser: HttpResponseParser | None = HttpResponseParser(self)
         self._headers: list[tuple[str, str]] = []
         self._body: list[bytes] = []
         self._size = self._head = self._status = 0
@@ -63,6 +63,7 @@ class Answer:
 
     def feed(self, data: bytes) -> None:
         """Take what came; the caller stops as soon as there is an outcome."""
+        assert self._parser is not None, "fed after its outcome"
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
@@ -76,6 +77,8 @@ class Answer:
             self._head += len(data)
             if self._head > HEAD_LIMIT:
                 self.outcome = TOO_LONG
+        if self.outcome is not None:
+            self.forget()
 
     def end(self) -> None:
         """The endpoint has closed the connection: for some answers that is their end."""
@@ -85,6 +88,15 @@ class Answer:
             self._finish()
         else:
             self.outcome = CUT_OFF if self._head or self._reading_body else NO_ANSWER
+
+    def forget(self) -> None:
+        """Let go of what it was made of.
+
+        The parser refers back: else it would all stay in memory until the garbage collector comes
+        by, which is seldom.
+        """
+        self._parser = None
+        self._body.clear()
 
     # -- called by the parser ---------------------------------------------------------------------
 
@@ -103,6 +115,7 @@ class Answer:
         self._headers.append((name.decode("latin-1"), value.decode("utf-8", "replace")))
 
     def on_headers_complete(self) -> None:  # noqa: D102
+        assert self._parser is not None
         self._status = self._parser.get_status_code()
         self._reading_body = self._status >= HTTPStatus.OK
 
@@ -117,6 +130,7 @@ class Answer:
     def on_message_complete(self) -> None:  # noqa: D102
         if self.outcome is None and self._reading_body:
             self._finish()
+            assert self._parser is not None
             self.reusable = self._parser.should_keep_alive()
 
     def _finish(self) -> None:
@@ -138,5 +152,6 @@ def whole_answer(data: bytes) -> Response | None:
     """
     answer = Answer()
     answer.feed(data)
+    answer.forget()
     outcome = answer.outcome
     return outcome if isinstance(outcome, Response) and answer.reusable else None

@@ -154,7 +154,9 @@ class Connection(asyncio.Protocol):
 
     def _settle(self, outcome: Outcome, *, reusable: bool = False) -> None:
         waiter, self._waiter = self._waiter, None
-        self._answer = None
+        if self._answer is not None:
+            self._answer.forget()
+            self._answer = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import tracemalloc
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -129,3 +131,20 @@ def test_a_body_is_read_to_the_limit(extra: int, cuts: list[int]) -> None:
     assert isinstance(outcome, Response)
     assert len(outcome.body) == min(size, RESPONSE_BODY_LIMIT)
     assert outcome.truncated is (extra > 0)
+
+
+def test_nothing_of_an_answer_stays_in_memory_also_without_the_garbage_collector() -> None:
+    head = written(500, [], b"content-length: 10000000\r\n")
+    piece = b"x" * 200_000
+    gc.disable()
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            for pieces in ([head + piece], [head], [b"HTTP/1.1 nonsense"]):
+                read(pieces[0], []).forget()
+            assert whole_answer(head) is None
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert kept < len(piece)
