@@ -144,9 +144,11 @@ class Connection(asyncio.Protocol):
     # -- inside -----------------------------------------------------------------------------------
 
     def _end(self) -> None:
-        answer = self._answer or Answer()
-        answer.end()
-        self._settle(answer.outcome or NOT_HTTP)
+        if self._answer is None:
+            self._settle(NO_ANSWER)
+            return
+        self._answer.end()
+        self._settle(self._answer.outcome or NOT_HTTP)
 
     def _expire(self) -> None:
         if self._waiter is not None:
@@ -162,8 +164,10 @@ class Connection(asyncio.Protocol):
             self._timer = None
         transport = self._transport
         if transport is not None:
-            # an answer that came before all of the request was written leaves a rest of it behind
-            if reusable and not transport.get_write_buffer_size():
+            # an answer that came before all of the request was written leaves a rest of it behind;
+            # and whoever has cancelled is about to drop it
+            given_up = waiter is not None and waiter.cancelled()
+            if reusable and not given_up and not transport.get_write_buffer_size():
                 self.free_since = self._loop.time()
                 self._rest(self)
             else:
