@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 DEV := $(VENV)/.dev
 BENCH := $(VENV)/.bench
+COMPILED := .make/compiled
 
 # The first Python of 3.11 and up that can make an environment; or say: make PYTHON=/path/to/python
 CANDIDATES := python3 python3.13 python3.12 python3.11 python3.14
@@ -21,8 +22,11 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do \
 ARGS ?=
 PYTEST_ARGS ?=
 PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
+# Before the checkout, which an installed program does not see either.
+TESTED := $(addprefix tests/,property contract integration acceptance faults)
+AS_COMPILED = PYTHONPATH=$(CURDIR)/$(COMPILED):$(CURDIR) PYTHONSAFEPATH=1 COMPILED=$(COMPILED)
 
-.PHONY: demo check static test bench bench-quick faults install clean help
+.PHONY: demo check static test bench bench-quick compiled faults install clean help
 
 demo: $(RUNTIME) ## Start PostgreSQL, stream and receiver, and watch changes arrive (ARGS="--keep")
 	@$(BIN)/python -m cdc_triggers.demo $(ARGS)
@@ -30,14 +34,32 @@ demo: $(RUNTIME) ## Start PostgreSQL, stream and receiver, and watch changes arr
 check: static ## Format, lint, types, import rules, unit and property tests
 	$(PYTEST) --numprocesses 2 --dist loadfile $(wildcard tests/unit tests/property)
 
-test: static ## The same, and all tests on real servers, two at a time
-	$(PYTEST) --numprocesses 2 --dist loadfile tests
+# Unit and property tests run on the sources, all but the unit tests on what is compiled of them.
+test: ## The same, and all tests on real servers, compiled (ADR 0022), two at a time
+	@$(MAKE) --no-print-directory --jobs 2 check $(COMPILED)/.made
+	$(AS_COMPILED) $(BIN)/pytest $(PYTEST_ARGS) --override-ini pythonpath=tests \
+		--numprocesses 2 --dist loadfile $(TESTED)
 
 static: $(DEV) # The checks that run nothing
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# The package as CDC_TRIGGERS_COMPILE=1 pip install makes it; empty where nothing can be compiled.
+$(COMPILED)/.made: $(DEV) hatch_build.py $(shell find cdc_triggers sql -type f -not -name '*.pyc')
+	@rm -rf $(COMPILED) && mkdir -p $(COMPILED)
+	@if lacks=$$($(BIN)/python -c 'import hatch_build; print(hatch_build.missing() or "")') \
+		&& test -n "$$lacks"; then \
+		echo "not compiled: $$lacks is missing. What follows runs on the sources." >&2; \
+	else \
+		echo "compiling the hot path into $(COMPILED)" >&2; \
+		CDC_TRIGGERS_COMPILE=1 $(BIN)/python -m pip install --quiet --no-deps \
+			--no-build-isolation --target $(COMPILED) .; \
+	fi
+	@touch $@
+
+compiled: $(COMPILED)/.made # What `make test` and `make bench` run
 
 # A run that fails leaves the page as it was. Run what failed again with
 # PYTEST_ARGS=--last-failed: what passed stays in the log.
@@ -49,14 +71,14 @@ faults: $(DEV) ## The whole fault matrix (hours); writes docs/reference/faults.m
 
 # Rows alone: make bench ARGS="--rows 3,5". What was measured stays in .make; python -m bench.page
 # makes the page of several such files.
-bench: $(BENCH) ## The benchmark (40 minutes); writes docs/reference/benchmark.md
+bench: $(BENCH) $(COMPILED)/.made ## The benchmark (40 minutes); writes docs/reference/benchmark.md
 	@bench/install
-	$(BIN)/python -m bench --json .make/bench.json $(ARGS)
+	$(AS_COMPILED) $(BIN)/python -m bench --json .make/bench.json $(ARGS)
 	$(BIN)/python -m bench.page .make/bench.json
 
-bench-quick: $(BENCH) ## A small one (3 minutes); prints, writes no page
+bench-quick: $(BENCH) $(COMPILED)/.made ## A small one (3 minutes); prints, writes no page
 	@bench/install
-	$(BIN)/python -m bench --scale quick $(ARGS)
+	$(AS_COMPILED) $(BIN)/python -m bench --scale quick $(ARGS)
 
 install: $(DEV) ## Make the environment and do nothing else
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from cdc_triggers.core.attempt import Failure, FailureKind, Request, Response
+from cdc_triggers.core.attempt import Failure, FailureKind, Outcome, Request, Response
+from cdc_triggers.core.event import Event
 from cdc_triggers.core.payload import trace_headers
+from cdc_triggers.core.spec import Trigger
 from cdc_triggers.core.transform import RequestTransformer, ResponseTransformer
 from cdc_triggers.core.web import ENV_TEMPLATE
 from cdc_triggers.errors import TemplateError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from cdc_triggers.core.attempt import Outcome
-    from cdc_triggers.core.event import Event
-    from cdc_triggers.core.spec import Trigger
 
 Headers = tuple[tuple[str, str], ...]
 

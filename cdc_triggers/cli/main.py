@@ -27,6 +27,7 @@ from cdc_triggers.cli import (
     triggers,
     uninstall,
 )
+from cdc_triggers.compiled import compiled
 from cdc_triggers.errors import CdcTriggersError
 from cdc_triggers.wiring import operating
 
@@ -46,7 +47,7 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback signature
     if wanted:
-        typer.echo(f"cdc-triggers {__version__}")
+        typer.echo(f"cdc-triggers {__version__}{' (compiled)' if compiled() else ''}")
         raise typer.Exit
 
 

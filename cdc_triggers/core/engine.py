@@ -74,7 +74,7 @@ class Engine:
         for trigger_id, keys in start.parked_keys.items():
             if (state := self._roster.active.get(trigger_id)) is not None:
                 state.remember(keys)
-        for trigger_id in start.parked_triggers & self._roster.active.keys():
+        for trigger_id in start.parked_triggers.intersection(self._roster.active):
             self._roster.active[trigger_id].claim_at(now)
 
     # -- intake ---------------------------------------------------------------------------------

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from cdc_triggers.core.lsn import Lsn
+from cdc_triggers.core.messages import LogRow
 from cdc_triggers.errors import DecodeError
-
-if TYPE_CHECKING:
-    from cdc_triggers.core.lsn import Lsn
-    from cdc_triggers.core.messages import LogRow
 
 EVENT_BYTES = 2_000
 """What an event and its delivery cost in memory besides the row: measured, alone in its lane."""

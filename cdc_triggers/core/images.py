@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from cdc_triggers.core import payload, rowjson
 from cdc_triggers.core.cel.cost import text_units
 from cdc_triggers.core.cel.lexer import INT_LIMIT
+from cdc_triggers.core.event import Event
 from cdc_triggers.errors import ConditionError
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
-
-    from cdc_triggers.core.event import Event
 
 DEPTH = 64
 """How deep arrays and objects in a column may be nested; of the evaluator nobody knows."""
@@ -67,12 +64,13 @@ class Naming(NamedTuple):
 class Images:
     """Old and new row of an event; each part is read when it is asked for, once."""
 
-    __slots__ = ("_event", "_new", "_old", "_session", "_values")
+    __slots__ = ("_event", "_new", "_old", "_plain", "_session", "_values")
 
     def __init__(self, event: Event) -> None:
         self._event = event
         self._old: dict[str, bytes] | None = None
         self._new: dict[str, bytes] | None = None
+        self._plain: dict[str, Any] | None = None
         self._session: dict[str, str] | None = None
         self._values: dict[tuple[str, str, bool], Any] = {}
 
@@ -89,6 +87,28 @@ class Images:
         if self._new is None:
             self._new = rowjson.fields(self._event.new) if self._event.new else {}
         return self._new
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns of the row, in its order."""
+        if self._new is None and self._old is None:
+            self._plain = rowjson.plain(self._event.new or self._event.old or b"{}")
+            if self._plain is not None:
+                return tuple(self._plain)
+        return tuple(self.new or self.old)
+
+    def keys(self, names: Sequence[str]) -> tuple[str | None, str | None]:
+        """The ordering keys of the new row and of the old one; None: there is no such row."""
+        event = self._event
+        first = None if self._plain is None else rowjson.plain_key(self._plain, names)
+        if first is not None and event.old is None:
+            return first, None
+        if first is not None and event.new is None:
+            return None, first
+        return (
+            None if event.new is None else first or _key(self.new, names),
+            None if event.old is None else _key_of(event.old, names) or _key(self.old, names),
+        )
 
     def session(self) -> dict[str, str]:
         """The session variables, as the webhook gets them; none if there are none."""
@@ -134,6 +154,15 @@ class Images:
         if key not in self._values:
             self._values[key] = _parsed(field)
         return self._values[key]
+
+
+def _key(row: Mapping[str, bytes], names: Sequence[str]) -> str:
+    return rowjson.key_text([row.get(name, b"null") for name in names])
+
+
+def _key_of(raw: bytes, names: Sequence[str]) -> str | None:
+    row = rowjson.plain(raw)
+    return None if row is None else rowjson.plain_key(row, names)
 
 
 def _named(

@@ -5,22 +5,18 @@ A trigger's condition is asked last, and never for an invocation by hand.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from cdc_triggers.core import rowjson
 from cdc_triggers.core.condition import compiled
+from cdc_triggers.core.event import Event
 from cdc_triggers.core.images import Images, Naming
 from cdc_triggers.core.layouts import Layouts
+from cdc_triggers.core.records import Revision, TriggerRow
 from cdc_triggers.core.shape import AS_IS, WHOLE, Shape
-from cdc_triggers.core.spec import Ordering
+from cdc_triggers.core.spec import Operation, Ordering
 from cdc_triggers.errors import ConditionError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from cdc_triggers.core.event import Event
-    from cdc_triggers.core.records import Revision, TriggerRow
-    from cdc_triggers.core.spec import Operation
 
 TOTAL_KEY = "*"
 """The one key of a trigger with total order."""
@@ -123,7 +119,7 @@ class Matcher:
         condition = compiled(revision.spec.condition or "")
         naming = NO_COLUMNS
         if condition.reads.columns:
-            layout = self.layouts.of(trigger.table_id, tuple(row.new or row.old))
+            layout = self.layouts.of(trigger.table_id, row.names)
             now = {n: layout.name(n, revision.attnums) for n in condition.column_names}
             naming = Naming(now, layout.holds.doubles)
         try:
@@ -139,10 +135,9 @@ class Matcher:
             return TOTAL_KEY, None
         if ordering is Ordering.NONE or not trigger.ordering_attnums:
             return None, None
-        layout = self.layouts.of(trigger.table_id, tuple(row.new or row.old))
+        layout = self.layouts.of(trigger.table_id, row.names)
         names = [layout.names.get(number, "") for number in trigger.ordering_attnums]
-        new = _key(row.new, names) if row.new else None
-        old = _key(row.old, names) if row.old else None
+        new, old = row.keys(names)
         if new is None or old is None:
             return new or old, None
         return new, (old if old != new else None)
@@ -162,7 +157,3 @@ def operation_of(revision: Revision, op: str) -> Operation | None:
     if op == "INSERT":
         return definition.insert
     return definition.update if op == "UPDATE" else definition.delete
-
-
-def _key(row: Mapping[str, bytes], names: Sequence[str]) -> str:
-    return rowjson.key_text([row.get(name, b"null") for name in names])

@@ -6,10 +6,9 @@ one is made for every row: a frozen dataclass of ten fields costs four times as 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from cdc_triggers.core.lsn import Lsn
+from cdc_triggers.core.lsn import Lsn
 
 
 class Begin(NamedTuple):

@@ -5,14 +5,24 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import Final, NamedTuple
 
-SECONDS: Final = (
+SECONDS: Final[tuple[float, ...]] = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5),
     *(1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 3600.0, 21600.0, 86400.0),
 )
 """Upper ends of latencies: from a fast endpoint on the same machine to one that was down a day."""
 
-LAGS: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
-RECORDS: Final = (1.0, 10.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_500.0, 5_000.0)
+LAGS: Final[tuple[float, ...]] = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+RECORDS: Final[tuple[float, ...]] = (
+    1.0,
+    10.0,
+    50.0,
+    100.0,
+    250.0,
+    500.0,
+    1_000.0,
+    2_500.0,
+    5_000.0,
+)
 
 TRIGGERS: Final = 200
 OTHER: Final = "other"

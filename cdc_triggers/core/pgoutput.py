@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import re
 import struct
+from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cdc_triggers.core.lsn import Lsn
 from cdc_triggers.core.messages import Begin, Commit, LogRow, Message, Other, Signal
 from cdc_triggers.errors import DecodeError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
 SCHEMA = b"cdc_triggers"
 LOG_TABLE = re.compile(rb"event_log(?:_[0-9]+)?")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from cdc_triggers.core.columns import NOTHING
-
-if TYPE_CHECKING:
-    from cdc_triggers.core.columns import Holds
-    from cdc_triggers.core.done import Done
-    from cdc_triggers.core.event import Event
-    from cdc_triggers.core.lsn import Lsn
-    from cdc_triggers.core.snapshot import Snapshot
-    from cdc_triggers.core.spec import Trigger
+from cdc_triggers.core.columns import NOTHING, Holds
+from cdc_triggers.core.done import Done
+from cdc_triggers.core.event import Event
+from cdc_triggers.core.lsn import Lsn
+from cdc_triggers.core.snapshot import Snapshot
+from cdc_triggers.core.spec import Trigger
 
 
 class Revision(NamedTuple):

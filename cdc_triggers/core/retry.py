@@ -80,6 +80,8 @@ class Dead(NamedTuple):
 
 Decision = Delivered | Retry | Dead
 
+_DELIVERED = Delivered()
+
 
 def decide(conf: RetryConf, outcome: Outcome, tries: int, *, now: float, jitter: float) -> Decision:
     """Say what follows from an attempt.
@@ -92,7 +94,7 @@ def decide(conf: RetryConf, outcome: Outcome, tries: int, *, now: float, jitter:
         jitter: a random number in [0, 1); ignored if the conf turns jitter off.
     """
     if isinstance(outcome, Response) and outcome.ok:
-        return Delivered()
+        return _DELIVERED
     if tries > conf.num_retries:
         return Dead()
     if isinstance(outcome, Failure) and not POLICIES[outcome.kind].retry:

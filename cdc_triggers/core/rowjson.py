@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import orjson
 
 from cdc_triggers.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 # Possessive quantifiers (Python 3.11): no input makes these patterns try twice.
 _ESCAPE = rb'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})'
@@ -27,6 +29,9 @@ _LEVEL_1 = rb"(?:\{" + _LEAF + rb"*+\}|\[" + _LEAF + rb"*+\])"
 _INNER = rb"(?:" + _LEAF + rb"|" + _LEVEL_1 + rb")"
 _LEVEL_2 = rb"(?:\{" + _INNER + rb"*+\}|\[" + _INNER + rb"*+\])"
 _SPACE = rb"[ \t\n\r]*+"
+
+PLAIN_BYTES = 4096
+"""Longer rows are not parsed to be read in part: what is in them may be large."""
 
 _FLAT = re.compile(
     rb'"([^"\\\x00-\x1f]++)":(' + _SCALAR + rb"|" + _LEVEL_2 + rb')(?:,(?=")|\}\Z)|(?s:.++)',
@@ -57,6 +62,37 @@ def fields(raw: bytes) -> dict[str, bytes]:
     except UnicodeDecodeError as error:
         raise DecodeError("a row image holds a name that is not UTF-8") from error
     return found if len(found) == len(pairs) else _nested(raw)
+
+
+def plain(raw: bytes) -> dict[str, Any] | None:
+    """The same object parsed, if it is short and its texts stand in it as they are; else None.
+
+    Where only names and a few values are wanted, it takes a fifth of the time of `fields`.
+    """
+    if len(raw) > PLAIN_BYTES or b"\\" in raw:
+        return None
+    try:
+        found = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def plain_key(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
+    """What `key_text` makes of these values; None if they do not tell: their digits are needed."""
+    texts = []
+    for name in names:
+        value = row.get(name)
+        kind = type(value)
+        if kind is int and value:  # a 0 can have been -0
+            texts.append(str(value))
+        elif kind is str:
+            texts.append(f'"{value}"')
+        elif value is None:
+            texts.append("null")
+        else:
+            return None
+    return f"[{','.join(texts)}]"
 
 
 def pick(raw: bytes, names: Collection[str]) -> bytes:

@@ -5,13 +5,11 @@ A value is wrapped or rewritten by the type of its column; all others stay the b
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from cdc_triggers.core import geojson, rowjson
-
-if TYPE_CHECKING:
-    from cdc_triggers.core.columns import Holds
-    from cdc_triggers.core.spec import Columns, Operation, Trigger
+from cdc_triggers.core.columns import Holds
+from cdc_triggers.core.spec import Columns, Operation, Trigger
 
 AS_IS: frozenset[str] = frozenset()
 _NUMBER = b"-0123456789"

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 # PyDLL keeps the GIL: none of these calls blocks, and giving it up costs more than the call
 _lib = ctypes.PyDLL(psycopg2._psycopg.__file__)  # noqa: SLF001 - the module has no public alias
 
+# These two are called for every message. Without argtypes nothing is converted, in half the time:
+# their arguments are objects of ctypes already.
 _get_copy_data = _lib.PQgetCopyData
-_get_copy_data.argtypes = [ctypes.c_void_p, ctypes.POINTER(ctypes.c_void_p), ctypes.c_int]
 _get_copy_data.restype = ctypes.c_int
 _free = _lib.PQfreemem
-_free.argtypes = [ctypes.c_void_p]
 _free.restype = None
+_ASYNC = ctypes.c_int(1)
 _consume = _lib.PQconsumeInput
 _consume.argtypes = [ctypes.c_void_p]
 _consume.restype = ctypes.c_int
@@ -68,7 +69,7 @@ class CopyBoth:
 
     def __init__(self, conn: connection) -> None:
         self._conn = conn  # keeps the PGconn alive
-        self._pg = conn.pgconn_ptr
+        self._pg = ctypes.c_void_p(conn.pgconn_ptr)
         self._buffer = ctypes.c_void_p()
         self._at = ctypes.byref(self._buffer)
         self._head = self.size = 0
@@ -84,7 +85,7 @@ class CopyBoth:
         Raises:
             ConnectionLostError: the server ended the stream, or the connection broke.
         """
-        size = _get_copy_data(self._pg, self._at, 1)
+        size = _get_copy_data(self._pg, self._at, _ASYNC)
         if size > 0:
             self.size = size
             self._head = size if size <= WHOLE else head

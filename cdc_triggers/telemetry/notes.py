@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from cdc_triggers.core.attempt import Failure
-    from cdc_triggers.core.lsn import Lsn
-    from cdc_triggers.core.messages import Begin
-    from cdc_triggers.core.spec import Trigger
-    from cdc_triggers.core.trace import TraceContext
+from cdc_triggers.core.attempt import Failure
+from cdc_triggers.core.lsn import Lsn
+from cdc_triggers.core.messages import Begin
+from cdc_triggers.core.spec import Trigger
+from cdc_triggers.core.trace import TraceContext
 
 Group = tuple[bytes, bytes]
 """The trace of some events of a transaction, and its `receive` span."""

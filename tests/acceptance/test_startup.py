@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from cdc_triggers import __version__
+from cdc_triggers.compiled import compiled
 
 # Typer itself loads pydantic once it has arguments to read.
 SLOW = {"psycopg2", "httpx", "httptools", "uvloop", "asyncio", "ruamel.yaml", "http.cookiejar"}
@@ -56,4 +57,5 @@ def test_a_stream_without_a_port_loads_no_server() -> None:
 
 def test_the_version_is_the_packages(capfd: pytest.CaptureFixture[str]) -> None:
     subprocess.run([sys.executable, "-m", "cdc_triggers", "--version"], check=True, timeout=60)
-    assert capfd.readouterr().out == f"cdc-triggers {__version__}\n"
+    how = " (compiled)" if compiled() else ""
+    assert capfd.readouterr().out == f"cdc-triggers {__version__}{how}\n"

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import tomllib
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,8 @@ from cdc_triggers.telemetry.metrics import METRICS, Kind
 if TYPE_CHECKING:
     from support.databases import Database
 
-COMPOSE = Path(__file__).parents[2] / "compose"
+ROOT = Path(__file__).parents[2]
+COMPOSE = ROOT / "compose"
 
 
 def test_every_file_that_the_compose_file_mounts_is_there() -> None:
@@ -71,7 +73,19 @@ def test_images_are_pinned_and_ports_are_open_on_this_machine_only() -> None:
         assert re.match(r"v?\d+\.\d+", tag)
         assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ()))
     built = services()["stream"]["build"]["dockerfile_inline"]
-    assert re.search(r"^FROM python:\d+\.\d+\.\d+-", built)
+    images = re.findall(r"^FROM (\S+)", built, re.MULTILINE)
+    assert images
+    assert all(re.match(r"python:\d+\.\d+\.\d+-", image) for image in images)
+
+
+def test_the_image_is_built_of_all_that_the_wheel_is_made_of() -> None:
+    built = services()["stream"]["build"]["dockerfile_inline"]
+    lines = re.findall(r"^COPY (?!--)(.+) \S+$", built, re.MULTILINE)
+    copied = {name for line in lines for name in line.split()}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    needed = set(project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"])
+    assert needed - {"CHANGELOG.md"} <= copied | {"pyproject.toml"}
+    assert all((ROOT / name).exists() for name in copied)
 
 
 class Ready(BaseHTTPRequestHandler):

@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from cdc_triggers.core import rowjson
@@ -80,6 +80,54 @@ def test_key_text_is_a_json_array_of_the_raw_values(parts: list[bytes]) -> None:
 
 def test_key_text_of_a_number_and_a_text() -> None:
     assert rowjson.key_text([b"1", b'"a"']) == '[1,"a"]'
+
+
+@given(st.one_of(tables, flat_tables), spaces, st.data())
+def test_a_row_that_is_read_in_part_has_the_same_names_and_key_or_leaves_it_to_the_other_way(
+    table: dict[str, bytes], around: bytes, data: st.DataObject
+) -> None:
+    raw = write(table, around)
+    read = rowjson.plain(raw)
+    assume(read is not None)
+    assert read is not None
+    assert list(read) == list(table)
+    wanted = data.draw(st.lists(st.sampled_from([*table, "not there\n"]), max_size=3))
+    key = rowjson.plain_key(read, wanted)
+    assert key in {None, rowjson.key_text([table.get(name, b"null") for name in wanted])}
+
+
+@pytest.mark.parametrize(
+    ("row", "key"),
+    [
+        (b'{"id":42,"name":"\xc3\xa9","none":null}', '[42,"\xe9",null,null]'),
+        (b'{"id":0,"name":"a"}', None),
+        (b'{"id":18446744073709551616,"name":"a"}', None),
+        (b'{"id":1.0,"name":"a"}', None),
+        (b'{"id":true,"name":"a"}', None),
+        (b'{"id":[1],"name":"a"}', None),
+    ],
+)
+def test_only_whole_numbers_and_texts_are_keys_without_a_look_at_their_digits(
+    row: bytes, key: str | None
+) -> None:
+    read = rowjson.plain(row)
+    assert read is not None
+    assert rowjson.plain_key(read, ["id", "name", "none", "not there"]) == key
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        b'{"id":"\\u0041"}',
+        b'{"id":1e400}',
+        b'{"id":"\xff"}',
+        b"[1]",
+        b'{"id":"%b"}' % (b"x" * 4096),
+    ],
+    ids=["escaped", "too large a number", "not UTF-8", "no object", "long"],
+)
+def test_what_cannot_be_read_in_part_is_left_to_the_other_way(row: bytes) -> None:
+    assert rowjson.plain(row) is None
 
 
 @given(st.one_of(tables, flat_tables), st.data())

@@ -61,17 +61,22 @@ class Failpoint:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-def source(point: Failpoint) -> type[ReplicationSource]:
-    """A source that can die."""
+class Source:
+    """A source that can die. It is no subclass: the other may be compiled."""
 
-    class Source(ReplicationSource):
-        def read(self, limit: int) -> Any:
-            found = super().read(limit)
-            if found:
-                point.reached("received")
-            return found
+    def __init__(self, inner: ReplicationSource, point: Failpoint) -> None:
+        self._inner = inner
+        self._point = point
 
-    return Source
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def read(self, limit: int) -> Any:
+        """See `ports.Source.read`."""
+        found = self._inner.read(limit)
+        if found:
+            self._point.reached("received")
+        return found
 
 
 def store(point: Failpoint) -> type[PostgresStore]:
@@ -170,7 +175,7 @@ def main() -> None:
     point = Failpoint(place, int(nth))
     make_sender = streaming._sender
     for module, name, dying in (
-        (streaming, "ReplicationSource", source(point)),
+        (streaming, "ReplicationSource", lambda dsn: Source(ReplicationSource(dsn), point)),
         (streaming, "PostgresStore", store(point)),
         (streaming, "_sender", lambda client: Sending(make_sender(client), point)),
         (capture, "Installer", installer(point)),

@@ -120,7 +120,8 @@ class MemoryWorld:
 
     def leader(self) -> MemoryStore:
         store = self.store()
-        assert store.take_lease(10.0) is not None
+        # the session of the leader before may still be ending
+        wait_until(lambda: store.take_lease(10.0), what="the lease is free")
         return store
 
     def cut(self, store: Store) -> None:
