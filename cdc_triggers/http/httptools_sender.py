@@ -41,7 +41,11 @@ HEADS = 256
 """Heads that are kept: a trigger's requests differ in nothing but body and trace."""
 
 TRACE_HEADERS = frozenset(
-    {"traceparent", "tracestate", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled"}
+    {
+        *("traceparent", "tracestate", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled"),
+        *("uber-trace-id", "x-amzn-trace-id"),
+        *("ot-tracer-traceid", "ot-tracer-spanid", "ot-tracer-sampled"),
+    }
 )
 """They differ for every request: else each would have a head of its own."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cdc_triggers import __version__
 from cdc_triggers.errors import UsageError
-from cdc_triggers.telemetry.variables import GRPC, HTTP, export_s, protocol
+from cdc_triggers.telemetry.variables import GRPC, HTTP, JSON, export_s, protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -17,14 +17,15 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
     from cdc_triggers.telemetry.notes import Note
-    from cdc_triggers.telemetry.otlp_export import OtlpExporter, Transport
+    from cdc_triggers.telemetry.otlp_export import OtlpExporter
+    from cdc_triggers.telemetry.otlp_target import Target
     from cdc_triggers.telemetry.record_queue import Exporter
     from cdc_triggers.telemetry.semantics import Semantics
 
 T = TypeVar("T")
 
 SCOPE = ("cdc_triggers", __version__)
-PLUGINS = {"otlp_proto_http": HTTP, "otlp_proto_grpc": GRPC}
+PLUGINS = {"otlp_proto_http": HTTP, "otlp_json_http": JSON, "otlp_proto_grpc": GRPC}
 """What the SDK calls OTLP where the protocol is part of the name."""
 
 
@@ -92,14 +93,27 @@ class Exporters(NamedTuple):
         from cdc_triggers.telemetry.otlp_target import target  # noqa: PLC0415 - as above
 
         found = target(self.environ, signal, grpc=protocol == GRPC)
-        transport: Transport
-        if found.grpc:
-            transport = _grpc()(found)
-        else:
-            from cdc_triggers.telemetry.otlp_http import HttpTransport  # noqa: PLC0415 - as above
+        if protocol == GRPC:
+            return OtlpExporter(encode, _grpc()(found), found.timeout_s)
+        if protocol == JSON:
+            return _json(found, encode)
+        from cdc_triggers.telemetry.otlp_http import HttpTransport  # noqa: PLC0415 - as above
 
-            transport = HttpTransport(found)
-        return OtlpExporter(encode, transport, found.timeout_s)
+        return OtlpExporter(encode, HttpTransport(found), found.timeout_s)
+
+
+def _json(target: Target, encode: Callable[[Sequence[T]], bytes]) -> OtlpExporter[T]:
+    from cdc_triggers.telemetry import otlp_json  # noqa: PLC0415 - if it is on
+    from cdc_triggers.telemetry.otlp_export import OtlpExporter  # noqa: PLC0415 - as above
+    from cdc_triggers.telemetry.otlp_http import Coding, HttpTransport  # noqa: PLC0415 - as above
+
+    messages = otlp_json.JsonMessages(target.signal)
+    transport = HttpTransport(target, Coding(otlp_json.CONTENT_TYPE, messages.answer))
+
+    def encode_json(records: Sequence[T]) -> bytes:
+        return messages.request(encode(records))
+
+    return OtlpExporter(encode_json, transport, target.timeout_s)
 
 
 def _grpc() -> Any:

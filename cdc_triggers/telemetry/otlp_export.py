@@ -61,7 +61,10 @@ class OtlpExporter(Generic[T]):
 
     def export(self, records: Sequence[T]) -> None:
         """See `record_queue.Exporter.export`."""
-        body = self._encode(records)
+        try:
+            body = self._encode(records)
+        except Exception as error:  # what cannot be encoded is lost, the next batch is not
+            raise ExportError(f"not encoded: {type(error).__name__}") from error
         until, wait_s = time.monotonic() + self._timeout_s, FIRST_RETRY_S
         while isinstance(answer := self._send(body, until - time.monotonic()), Busy):
             wait_s = answer.asked_s or wait_s

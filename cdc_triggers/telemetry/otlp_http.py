@@ -8,7 +8,7 @@ import time
 import zlib
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import httpx
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cdc_triggers.telemetry.otlp_target import Target
-
-PROTOBUF = "application/x-protobuf"
 
 RETRIED = frozenset(
     {
@@ -41,17 +39,36 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-class HttpTransport:
-    """Implements `otlp_export.Transport`."""
+class Coding(NamedTuple):
+    """What requests and answers are written in.
 
-    def __init__(self, target: Target) -> None:
+    Attributes:
+        answer: makes protobuf of it; empty if it is none.
+    """
+
+    content_type: str
+    answer: Callable[[bytes], bytes]
+
+
+PROTOBUF = Coding("application/x-protobuf", bytes)
+
+
+class HttpTransport:
+    """Implements `otlp_export.Transport`.
+
+    Args:
+        coding: that of the requests it is given, and of their answers.
+    """
+
+    def __init__(self, target: Target, coding: Coding = PROTOBUF) -> None:
         self._target = target
+        self._coding = coding
         self._compress = COMPRESSIONS[target.compression]
         coded = target.compression != "none"
         self._headers = (
             ("user-agent", USER_AGENT),
             *target.headers,
-            ("content-type", PROTOBUF),
+            ("content-type", coding.content_type),
             *((("content-encoding", target.compression),) if coded else ()),
         )
         self._client: httpx.Client | None = None
@@ -75,12 +92,16 @@ class HttpTransport:
                 raise ExportError(found) from error
             return Busy(type(error).__name__)
         if answer.is_success:
-            is_protobuf = answer.headers.get("content-type", "").startswith(PROTOBUF)
-            return answer.content if is_protobuf else b""
+            return self._said(answer)
         return _refused(answer)
 
     def close(self) -> None:
         """See `otlp_export.Transport.close`: a request that runs ends by its own timeout."""
+
+    def _said(self, answer: httpx.Response) -> bytes:
+        expected, decode = self._coding
+        found = answer.headers.get("content-type", "").lower()
+        return decode(answer.content) if found.startswith(expected) else b""
 
     def _connect(self) -> httpx.Client:
         target = self._target

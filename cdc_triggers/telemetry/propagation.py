@@ -15,6 +15,12 @@ Headers = tuple[tuple[str, str], ...]
 
 DEFAULT = "tracecontext,baggage"
 
+EPOCH_DIGITS = 8
+"""X-Ray's ids begin with the seconds of their first request; for who passes them on any will do."""
+
+SHORT_DIGITS = 16
+"""OT's ids have 64 bits: the lower ones."""
+
 
 def _tracecontext(context: TraceContext) -> Headers:
     parent = ("traceparent", context.traceparent)
@@ -33,6 +39,30 @@ def _b3multi(context: TraceContext) -> Headers:
     )
 
 
+def _jaeger(context: TraceContext) -> Headers:
+    flags = "01" if context.sampled else "00"
+    # the third part, a parent, is deprecated
+    return (("uber-trace-id", f"{context.trace_id}:{context.span_id}:0:{flags}"),)
+
+
+def _xray(context: TraceContext) -> Headers:
+    trace = context.trace_id
+    root = f"1-{trace[:EPOCH_DIGITS]}-{trace[EPOCH_DIGITS:]}"
+    value = f"Root={root};Parent={context.span_id};Sampled={int(context.sampled)}"
+    return (("x-amzn-trace-id", value),)
+
+
+def _ottrace(context: TraceContext) -> Headers:
+    trace = context.trace_id[-SHORT_DIGITS:]
+    if not trace.strip("0"):
+        return ()  # zero is no trace, and a writer may have an id that is zero in its lower half
+    return (
+        ("ot-tracer-traceid", trace),
+        ("ot-tracer-spanid", context.span_id),
+        ("ot-tracer-sampled", "true" if context.sampled else "false"),
+    )
+
+
 def _nothing(context: TraceContext) -> Headers:  # noqa: ARG001 - one signature for all
     return ()
 
@@ -42,6 +72,9 @@ PROPAGATORS: dict[str, Callable[[TraceContext], Headers]] = {
     "baggage": _nothing,  # an event has none
     "b3": _b3,
     "b3multi": _b3multi,
+    "jaeger": _jaeger,
+    "xray": _xray,
+    "ottrace": _ottrace,
     "none": _nothing,
 }
 

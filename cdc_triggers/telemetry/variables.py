@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SIGNALS = ("traces", "metrics", "logs")
-HTTP, GRPC = "http/protobuf", "grpc"
+HTTP, JSON, GRPC = "http/protobuf", "http/json", "grpc"
 
 QUEUE, BATCH = 16_384, 2_048
 """More than in the specification: at 5,000 events a second its queue of 2,048 spans is full after
@@ -56,15 +56,15 @@ def exporters(environ: Mapping[str, str], signal: str) -> tuple[str, ...]:
 
 
 def protocol(environ: Mapping[str, str], signal: str) -> str:
-    """The protocol of OTLP: http/protobuf or grpc.
+    """The protocol of OTLP: HTTP, JSON or GRPC.
 
     Raises:
         UsageError: it is another.
     """
     found = otlp(environ, signal, "PROTOCOL") or HTTP
-    if found not in {HTTP, GRPC}:
+    if found not in {HTTP, JSON, GRPC}:
         named = otlp_name(environ, signal, "PROTOCOL")
-        raise UsageError(f"{named} is {found!r}", hint=f"set it to {HTTP} or {GRPC}")
+        raise UsageError(f"{named} is {found!r}", hint=f"set it to {HTTP}, {JSON} or {GRPC}")
     return found
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import gzip
 import threading
 import zlib
+from base64 import b64encode
 from concurrent import futures
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
 import grpc
+import orjson
+from google.protobuf.json_format import ParseDict
 from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -33,6 +36,27 @@ UNPACKERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.decompress,
     "deflate": zlib.decompress,
 }
+
+
+def decode(path: str, kind: str, body: bytes) -> Any:
+    """A request in protobuf, or in OTLP's JSON."""
+    if kind == "application/x-protobuf":
+        return REQUESTS[path].FromString(body)
+    assert kind == "application/json", kind
+    return ParseDict(_with_base64(orjson.loads(body)), REQUESTS[path]())
+
+
+def _with_base64(node: Any) -> Any:
+    """Ids as protobuf's own JSON has them."""
+    if isinstance(node, list):
+        return [_with_base64(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    ids = {"traceId", "spanId", "parentSpanId"}
+    return {
+        name: b64encode(bytes.fromhex(value)).decode() if name in ids else _with_base64(value)
+        for name, value in node.items()
+    }
 
 
 class Collected:
@@ -86,7 +110,7 @@ class Collected:
 class Collector(Collected):
     """Answers 200, or what `status` says; a set `deaf` makes it wait without an answer.
 
-    `answer` is what it says to what it takes. With `tls` it speaks HTTPS.
+    `answer` is what it says to what it takes, in what it was asked in. With `tls` it speaks HTTPS.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -143,15 +167,16 @@ class Collector(Collected):
 
     def take(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers["content-length"]))
+        kind = handler.headers["content-type"]
         if self.deaf:
             self._free.wait()
         unpack = UNPACKERS.get(handler.headers.get("content-encoding", ""), bytes)
         if self.status == 200:
-            message = REQUESTS[handler.path].FromString(unpack(body))
+            message = decode(handler.path, kind, unpack(body))
             headers = {name.lower(): value for name, value in handler.headers.items()}
             self.requests.append((handler.path, headers, message))
         handler.send_response(self.status)
-        handler.send_header("content-type", "application/x-protobuf")
+        handler.send_header("content-type", kind)
         handler.send_header("content-length", str(len(self.answer)))
         handler.end_headers()
         handler.wfile.write(self.answer)

@@ -25,7 +25,6 @@ from cdc_triggers.telemetry.ignored import AGGREGATION, OBEYED
 from cdc_triggers.telemetry.notes import ConfirmNote, ReceiveNote
 from cdc_triggers.telemetry.otel import OpenTelemetry, StreamNames
 from cdc_triggers.telemetry.otlp_target import target
-from cdc_triggers.telemetry.propagation import propagators
 from cdc_triggers.telemetry.sampler import sampler
 from cdc_triggers.telemetry.variables import HISTOGRAMS
 from cdc_triggers.testing import log_row, transaction
@@ -245,20 +244,6 @@ def test_ratio_is_that_of_the_sdk_for_traces_and_of_the_id_for_events(
     theirs = TraceIdRatioBased(float(ratio)).should_sample(None, trace.int, "name")
     assert decide(EVENT, writer) == (theirs.decision is Decision.RECORD_AND_SAMPLE)
     assert decide(str(trace), None) == (int(trace.hex[-12:], 16) < float(ratio) * 16**12)
-
-
-def test_propagators_write_their_headers() -> None:
-    def headers(names: str) -> dict[str, str]:
-        made = propagators({"OTEL_PROPAGATORS": names})
-        return dict(header for make in made for header in make(WRITER))
-
-    w3c = {"traceparent": f"00-{TRACE}-{PARENT}-01", "tracestate": "shop=1"}
-    single = {"b3": f"{TRACE}-{PARENT}-1"}
-    multiple = {"x-b3-traceid": TRACE, "x-b3-spanid": PARENT, "x-b3-sampled": "1"}
-    assert headers("") == headers("tracecontext,baggage") == w3c
-    assert headers("b3") == single
-    assert headers("b3multi, tracecontext") == multiple | w3c
-    assert headers("none") == {}
 
 
 @given(st.text())
