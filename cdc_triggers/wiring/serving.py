@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 
 NAME = "cdc-triggers api"
 
-_READING = {"statement_timeout": "15s", "lock_timeout": "5s"}
-"""A look at the state must not weigh on the database for longer than somebody waits for it."""
+_READING = {"statement_timeout": "15s", "lock_timeout": "5s", "jit": "off"}
+"""A look at the state must not weigh on the database for longer than somebody waits for it.
+
+Compiling a statement (JIT) takes 0.2 to 2 s; none of these runs for long enough to gain by that.
+"""
 
 _CHANGING = {"lock_timeout": "10s"}
 
@@ -40,7 +43,7 @@ _KEEPING = {**_CHANGING, "tcp_keepalives_idle": "10", "tcp_keepalives_interval":
 _KEEPING |= {"tcp_keepalives_count": "3"}
 """A session that works for long: the server ends it within half a minute of its machine's end."""
 
-_SEARCHING = {"statement_timeout": "400ms", "lock_timeout": "200ms"}
+_SEARCHING = {"statement_timeout": "400ms", "lock_timeout": "200ms", "jit": "off"}
 """A search goes on with a smaller window: no single one may take long."""
 
 

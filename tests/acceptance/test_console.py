@@ -94,7 +94,8 @@ def test_every_page_is_shown_in_light_in_dark_and_on_a_phone_without_a_serious_f
     screen: Screen, page: Page
 ) -> None:
     page.goto("/console")
-    expect(page.get_by_role("region", name="Triggers by trouble")).to_contain_text("has dead")
+    triggers = page.get_by_role("region", name="Triggers by trouble")
+    expect(triggers).to_contain_text("has dead", timeout=30_000)  # it is counted every 5 s
     expect(page.locator(".headline")).to_contain_text("Streaming")
     for name, path in {
         "overview": "/console",

@@ -202,6 +202,12 @@ def test_the_playground_shows_errors_at_their_place_and_what_would_be_sent(
     expect(first.get_by_label("Body")).to_contain_text('"n": 130')
     expect(first).to_contain_text("condition: true")
     assert "written-in-clear" not in page.content()
+
+
+def test_the_playground_shows_what_would_be_recorded_of_an_answer(
+    live: Live, screen: Screen, page: Page
+) -> None:
+    page.goto("/console/playground?trigger=payments")
     page.get_by_label("Response transform").fill(
         "version: 2\nbody:\n  action: remove\n  template: x\n"
     )
@@ -214,6 +220,7 @@ def test_the_playground_shows_errors_at_their_place_and_what_would_be_sent(
     answered = "version: 2\nbody:\n  action: transform\n  template: |\n    {\n"
     page.get_by_label("Response transform").fill(answered + '      "t": {{$body.tickets}}\n    }\n')
     page.get_by_role("button", name="Try it").click()
+    first = page.locator(".tried").first
     expect(first.locator(".caret")).to_contain_text("$body.tickets")
     expect(first.get_by_label("Recorded body")).to_contain_text('"ticket"')
     page.get_by_label("Response transform").fill(

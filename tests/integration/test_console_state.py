@@ -16,10 +16,13 @@ from cdc_triggers.errors import DatabaseError
 from cdc_triggers.postgres.audit import Audit
 from cdc_triggers.postgres.connect import connect
 from cdc_triggers.postgres.console import MOST_OWED, ConsoleDatabase
+from cdc_triggers.postgres.idle import Idle
+from cdc_triggers.wiring.serving import Backend
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from psycopg2.extensions import connection
     from support.databases import Database
 
 TABLE = "CREATE TABLE orders (id int PRIMARY KEY)"
@@ -136,3 +139,33 @@ def test_the_audit_is_written_before_and_completed_after(database: Database) -> 
         assert [each.result for each in audit.lines(10, target="t")] == ["done"]
         assert [each.id for each in audit.lines(1, before=second)] == [first]
         assert audit.line(4711) is None
+
+
+class Asked(Idle):
+    """Asks every session that is used whether it compiles statements."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jit: list[str] = []
+
+    @contextmanager
+    def use(self, dsn: str, name: str, options: Mapping[str, str]) -> Iterator[connection]:
+        with super().use(dsn, name, options) as found, found.cursor() as cursor:
+            cursor.execute("SHOW jit")
+            self.jit += [str(value) for (value,) in cursor.fetchall()]
+            yield found
+
+
+def test_no_page_waits_for_the_server_to_compile_its_statements(database: Database) -> None:
+    database.execute(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET jit = on', current_database()); END $$"
+    )
+    asked = Asked()
+    backend = Backend(database.dsn, database.slot, "pgoutput", {}, asked)
+    with closing(asked):
+        for opened in (backend.admin, backend.pages, backend.events, backend.past_events):
+            with opened():
+                pass
+        with backend.dead_letters():
+            pass
+    assert asked.jit == ["off"] * 5

@@ -6,7 +6,7 @@ import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
@@ -23,12 +23,14 @@ SCREENS = Path(__file__).parents[2] / ".make" / "screens"
 
 WIDE = {"width": 1280, "height": 800}
 PHONE = {"width": 360, "height": 740}
+PHONES = (360, 390)
 LOOKS = {"light": (WIDE, "light"), "dark": (WIDE, "dark"), "phone": (PHONE, "light")}
 
-_LOOKED_AT: dict[Literal["light", "dark"], dict[str, Any]] = {
-    "light": {},
-    "dark": {"runOnly": ["color-contrast"]},
-}
+_SIDEWAYS = """
+[document.documentElement, document.body, ...document.querySelectorAll("table, .scroll")]
+  .filter(each => each.scrollWidth > each.clientWidth)
+  .map(each => `${each.tagName} ${each.className}: ${each.scrollWidth} > ${each.clientWidth}`)
+"""
 _SERIOUS = frozenset({"serious", "critical"})
 
 
@@ -60,7 +62,7 @@ class Screen:
             self.said.append(text)
 
     def picture(self, page: Page, name: str) -> None:
-        """Leave a picture of the page in each look; a page wider than a phone is a fault."""
+        """Leave a picture of the page in each look; what scrolls sideways on a phone is a fault."""
         SCREENS.mkdir(parents=True, exist_ok=True)
         for look, (size, colours) in LOOKS.items():
             page.set_viewport_size(size)  # type: ignore[arg-type]
@@ -68,17 +70,23 @@ class Screen:
             page.screenshot(path=SCREENS / f"{name}-{look}.png", full_page=True)
             over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert over <= 0, f"{name} is {over} px too wide in {look}"
+        for width in PHONES:
+            page.set_viewport_size({"width": width, "height": 740})
+            assert page.evaluate(_SIDEWAYS) == [], f"{name} at {width} px"
         page.set_viewport_size(WIDE)  # type: ignore[arg-type]
 
     def faults(self, page: Page) -> list[str]:
         """What axe-core calls serious; in the dark only the contrast is another one."""
         found = []
-        for colours, options in _LOOKED_AT.items():
-            page.emulate_media(color_scheme=colours)
+        for look, (size, colours) in LOOKS.items():
+            page.set_viewport_size(size)  # type: ignore[arg-type]
+            page.emulate_media(color_scheme=colours)  # type: ignore[arg-type]
+            options = {"runOnly": ["color-contrast"]} if look == "dark" else {}
             for each in Axe().run(page, options=options).response["violations"]:
                 if each["impact"] in _SERIOUS:
                     places = [node["html"][:160] for node in each["nodes"][:3]]
-                    found.append(f"{colours}: {each['id']}: {each['help']}: {places}")
+                    found.append(f"{look}: {each['id']}: {each['help']}: {places}")
+        page.set_viewport_size(WIDE)  # type: ignore[arg-type]
         return found
 
 

@@ -168,7 +168,7 @@ def seen(slot: SlotStatus | None, stream: StreamStatus | None, **owed: tuple[int
     kept = {
         n: OwedStatus(*(n, False, parked, dead, None, None)) for n, (parked, dead) in owed.items()
     }
-    return Measured(0.0, "", slot, stream, 0.0, 0.0, kept, {}, sampled=False)
+    return Measured(0.0, "", slot, stream, 0.0, 0.0, kept, 0.0, {}, sampled=False)
 
 
 def test_the_headline_names_what_stands_in_the_way_first() -> None:

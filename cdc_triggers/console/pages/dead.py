@@ -86,6 +86,8 @@ def fill(visit: Visit) -> Context:
 def window(visit: Visit) -> int:
     """How many of each trigger are looked at."""
     latest = visit.site.history.latest
+    if latest and latest.owed_at is None:
+        return _LEAST
     having = sum(1 for owed in latest.owed.values() if owed.dead) if latest else 0
     return max(_LEAST, WINDOW // max(2, having))
 

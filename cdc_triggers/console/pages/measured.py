@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from cdc_triggers.core.views import OwedStatus, SlotStatus, StreamStatus
 
 
+OWED_OLD_S = 30.0
+"""What is owed is counted every five seconds; a count that is much older says how old it is."""
+
+
 class Figures(NamedTuple):
     """What one trigger did in some time, or all of them together.
 
@@ -32,7 +36,8 @@ class Measured(NamedTuple):
         at: seconds since 1970.
         trouble: why the database could not be asked; empty: it was.
         events_s: deliveries a second, of all triggers; None: not known yet.
-        owed: what each trigger owes, by name.
+        owed: what each trigger owes, by name: as it was counted last.
+        owed_at: when that was; None: it is not known what anybody owes.
         figures: what each trigger did in the last minute, by name; without a name: all of them.
         sampled: the figures are of a part of the attempts.
     """
@@ -44,8 +49,25 @@ class Measured(NamedTuple):
     events_s: float | None
     wal_s: float | None
     owed: Mapping[str, OwedStatus]
+    owed_at: float | None
     figures: Mapping[str, Figures]
     sampled: bool
+
+    @property
+    def parked(self) -> int | None:
+        """Of all triggers; None: it is not known."""
+        return None if self.owed_at is None else sum(each.parked for each in self.owed.values())
+
+    @property
+    def dead(self) -> int | None:
+        """Of all triggers; None: it is not known."""
+        return None if self.owed_at is None else sum(each.dead for each in self.owed.values())
+
+    @property
+    def owed_age_s(self) -> float | None:
+        """How old the count is, if it is old enough to be said; None: it is as new as the rest."""
+        age_s = 0.0 if self.owed_at is None else self.at - self.owed_at
+        return age_s if age_s > OWED_OLD_S else None
 
     @property
     def total(self) -> Figures:

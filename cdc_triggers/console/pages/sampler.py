@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from collections import deque
@@ -12,15 +11,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from cdc_triggers.app.admin import lowest_id
 from cdc_triggers.console.pages.history import COARSE_S, FINE_S, Key
 from cdc_triggers.console.pages.measured import Counted, Figures, Measured, figures, total
+from cdc_triggers.console.pages.owing import Owing
 from cdc_triggers.console.resource import place_of
 from cdc_triggers.core.meter import SECONDS, Meter
-from cdc_triggers.errors import CdcTriggersError, TooSlowError
+from cdc_triggers.errors import CdcTriggersError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from cdc_triggers.console.pages.history import History
-    from cdc_triggers.core.views import OwedStatus
     from cdc_triggers.ports import Telemetry
     from cdc_triggers.postgres.console import ConsoleDatabase, Look
 
@@ -31,10 +30,6 @@ _WINDOW = 6
 
 _TWO = 2
 _NONE = Counted(0, 0, (0,) * (len(SECONDS) + 1))
-_OWED_S = 5.0
-_OWED_SHARE = 20
-"""Of the time at most a twentieth goes into counting what is owed, however much that is."""
-
 _ATTEMPTS_S = 5.0
 
 
@@ -106,8 +101,8 @@ class Sampler:
         self._telemetry = telemetry
         self._attempts = AttemptCounter(database)
         self._over = threading.Event()
-        self._owed: Mapping[str, OwedStatus] = {}
-        self._owed_due = self._attempts_at = 0.0
+        self._owing = Owing(database)
+        self._attempts_at = 0.0
         self._coarse_at = time.time()
         self._before: _Before | None = None
         self._counted: deque[dict[str, Counted]] = deque([{}], maxlen=_WINDOW + 1)
@@ -142,14 +137,17 @@ class Sampler:
 
     def _missed(self, at: float, trouble: str) -> None:
         self._before = None
-        latest = Measured(at, trouble, None, None, None, None, self._owed, {}, self._sampled)
+        owing = self._owing
+        latest = Measured(
+            *(at, trouble, None, None, None, None),
+            *(owing.by_name, owing.counted_at, {}, self._sampled),
+        )
         self._history.note(latest)
         self._history.push(at, {}, {} if self._coarse_due(at) else None)
 
     def _sample(self, at: float) -> None:
         look = self._database.look()
-        if at >= self._owed_due:
-            self._owed_due = at + self._count_owed()
+        self._owing.look(at)
         meter = self._meter()
         if meter is None and at - self._attempts_at >= _ATTEMPTS_S:
             self._attempts_at = at
@@ -166,18 +164,11 @@ class Sampler:
         self._history.note(
             Measured(
                 *(at, "", look.slot, look.stream, events_s, wal_s),
-                *(self._owed, self._lately, self._sampled),
+                *(self._owing.by_name, self._owing.counted_at, self._lately, self._sampled),
             )
         )
         fine = self._fine(look, events_s, wal_s)
         self._history.push(at, fine, self._coarse(fine) if coarse_due else None)
-
-    def _count_owed(self) -> float:
-        """Returns in how many seconds again; what takes too long leaves the last numbers."""
-        began = time.monotonic()
-        with contextlib.suppress(TooSlowError):
-            self._owed = {each.name: each for each in self._database.owed()}
-        return max(_OWED_S, _OWED_SHARE * (time.monotonic() - began))
 
     def _coarse_due(self, at: float) -> bool:
         if at - self._coarse_at < COARSE_S - FINE_S / 2:
@@ -242,11 +233,13 @@ class Sampler:
                 ("median", name): each.median_s,
                 ("p99", name): each.p99_s,
             }
-        for name, owed in self._owed.items():
-            values[("parked", name)] = float(owed.parked)
-            values[("dead", name)] = float(owed.dead)
-        values[("parked", "")] = float(sum(each.parked for each in self._owed.values()))
-        values[("dead", "")] = float(sum(each.dead for each in self._owed.values()))
+        owed = self._owing.by_name
+        for name, line in owed.items():
+            values[("parked", name)] = float(line.parked)
+            values[("dead", name)] = float(line.dead)
+        if self._owing.counted_at is not None:
+            values[("parked", "")] = float(sum(each.parked for each in owed.values()))
+            values[("dead", "")] = float(sum(each.dead for each in owed.values()))
         return values
 
 

@@ -42,6 +42,7 @@ def fill(visit: Visit) -> Context:
         "view": view,
         "line": line_of(visit, view),
         "history": visit.site.history,
+        "latest": visit.site.history.latest,
         "operations": [op for op in ("insert", "update", "delete") if listens.get(op)],
         "may_invoke": bool(listens.get("enable_manual")),
         "definition": _text(view.definition),

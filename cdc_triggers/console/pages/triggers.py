@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from cdc_triggers.console.pages.measured import Figures
 from cdc_triggers.console.pages.trouble import TriggerLine, of_trigger
 from cdc_triggers.console.pages.view import Page
-from cdc_triggers.core.views import OwedStatus
 
 if TYPE_CHECKING:
     from cdc_triggers.console.pages.action import Action
@@ -22,18 +21,16 @@ def fill(visit: Visit) -> Context:
     return {
         "rows": [(view, line_of(visit, view)) for view in views],
         "history": visit.site.history,
+        "latest": visit.site.history.latest,
     }
 
 
 def line_of(visit: Visit, view: TriggerView) -> TriggerLine:
-    """A trigger's line; what is not measured yet is nothing."""
+    """A trigger's line; what it does is nothing, and what it owes not known, until it is seen."""
     latest = visit.site.history.latest
     owed = latest.owed.get(view.name) if latest else None
-    owed = (owed or OwedStatus(view.name, view.paused, 0, 0, None, None))._replace(
-        paused=view.paused
-    )
     figures = latest.figures.get(view.name, Figures()) if latest else Figures()
-    return TriggerLine(view.name, of_trigger(owed, figures), owed, figures)
+    return TriggerLine(view.name, of_trigger(owed, figures, paused=view.paused), owed, figures)
 
 
 PAGES = {

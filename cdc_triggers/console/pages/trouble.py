@@ -27,11 +27,11 @@ class State(NamedTuple):
 
 
 class TriggerLine(NamedTuple):
-    """A trigger with what it owes and does."""
+    """A trigger with what it does and owes; `owed` is None if that is not known."""
 
     name: str
     state: State
-    owed: OwedStatus
+    owed: OwedStatus | None
     figures: Figures
 
     @property
@@ -41,32 +41,31 @@ class TriggerLine(NamedTuple):
         return self.figures.delivered / made if made else None
 
 
-def of_trigger(owed: OwedStatus, figures: Figures) -> State:
-    """Worst first."""
-    if owed.paused:
+def of_trigger(owed: OwedStatus | None, figures: Figures, *, paused: bool) -> State:
+    """Worst first. Nothing owed is one thing, and nothing known of it another."""
+    if paused:
         return State("idle", "paused")
-    if figures.failed > figures.delivered and (owed.parked or owed.dead):
-        return State("bad", "failing")
-    if owed.dead:
-        return State("bad", "has dead")
-    if owed.parked:
-        return State("warning", "retrying")
+    if owed and (owed.parked or owed.dead):
+        if figures.failed > figures.delivered:
+            return State("bad", "failing")
+        return State("bad", "has dead") if owed.dead else State("warning", "retrying")
     if figures.failed:
         return State("warning", "failed lately")
-    return State("good", "healthy")
+    return State("good", "healthy") if owed else State("idle", "not known")
 
 
-_ORDER = ("failing", "has dead", "retrying", "failed lately", "paused", "healthy")
+_ORDER = ("failing", "has dead", "retrying", "failed lately", "not known", "paused", "healthy")
 
 
 def lines(measured: Measured | None) -> list[TriggerLine]:
-    """All triggers by name."""
+    """All triggers by name; none as long as nothing is counted."""
     if measured is None:
         return []
     found = []
     for name, owed in sorted(measured.owed.items()):
         figures = measured.figures.get(name, Figures())
-        found.append(TriggerLine(name, of_trigger(owed, figures), owed, figures))
+        state = of_trigger(owed, figures, paused=owed.paused)
+        found.append(TriggerLine(name, state, owed, figures))
     return found
 
 
@@ -74,8 +73,12 @@ def by_trouble(measured: Measured | None) -> list[TriggerLine]:
     """Those first that need somebody."""
     return sorted(
         lines(measured),
-        key=lambda line: (_ORDER.index(line.state.word), -line.owed.dead, -line.owed.parked),
+        key=lambda line: (_ORDER.index(line.state.word), *_most(line.owed)),
     )
+
+
+def _most(owed: OwedStatus | None) -> tuple[int, int]:
+    return (-owed.dead, -owed.parked) if owed else (0, 0)
 
 
 def of_slot(slot: SlotStatus | None) -> State:
@@ -102,7 +105,7 @@ def headline(measured: Measured | None, now: float) -> State:
     slot = of_slot(measured.slot)
     if slot.kind == "bad":
         return State("bad", f"slot {slot.word}", slot.detail)
-    return _of_stream(measured) or _of_deliveries(lines(measured))
+    return _of_stream(measured) or _of_deliveries(measured)
 
 
 def _of_stream(measured: Measured) -> State | None:
@@ -117,7 +120,18 @@ def _of_stream(measured: Measured) -> State | None:
     return None
 
 
-def _of_deliveries(found: Sequence[TriggerLine]) -> State:
+def _of_deliveries(measured: Measured) -> State:
+    """What becomes of the events; of a count that is old it says how old."""
+    if measured.owed_at is None:
+        return State(
+            "warning", "streaming", "what is parked and dead is not known: counting takes too long"
+        )
+    state = _of_triggers(lines(measured))
+    old = measured.owed_age_s
+    return state._replace(detail=f"{state.detail}, as counted {age(old)} ago") if old else state
+
+
+def _of_triggers(found: Sequence[TriggerLine]) -> State:
     words = [line.state.word for line in found]
     failing = words.count("failing")
     if failing:

@@ -203,8 +203,9 @@ class Shown(Guarded):
 
     def _shown(self, visit: Visit) -> Answer:
         page = self._page
-        context = page.fill(visit)
-        return self.html(page.template, {**shell(visit, page), **context})
+        with self.site.renderer.first():
+            context = page.fill(visit)
+            return self.html(page.template, {**shell(visit, page), **context})
 
 
 def redirect(to: str) -> Answer:
