@@ -21,40 +21,49 @@ def _group() -> None:
     """A group also while it has one command."""
 
 
+Directory = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[DIR]", help="Hasura's metadata directory, or its metadata in one file."
+    ),
+]
+Source = Annotated[
+    str | None,
+    typer.Option("--source", metavar="NAME", show_default=False, help="Which of its sources."),
+]
+Output = Annotated[
+    Path, typer.Option("--output", "-o", metavar="PATH", help="The trigger file; - is stdout.")
+]
+Force = Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")]
+Check = Annotated[
+    bool,
+    typer.Option(
+        "--check",
+        help="Write nothing; end with exit code 4 if the trigger file does not say the same.",
+    ),
+]
+Pending = Annotated[
+    str | None,
+    typer.Option(
+        "--pending",
+        metavar="DSN",
+        show_default=False,
+        help="Take over what the event log of Hasura in this database has not delivered.",
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="With --pending: only count.")]
+
+
 @app.command()
 def hasura(
-    directory: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[DIR]", help="Hasura's metadata directory, or its metadata in one file."
-        ),
-    ] = None,
+    directory: Directory = None,
     *,
-    source: Annotated[
-        str | None,
-        typer.Option("--source", metavar="NAME", show_default=False, help="Which of its sources."),
-    ] = None,
-    output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="PATH", help="The trigger file; - is stdout.")
-    ] = OUTPUT,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that exists.")] = False,
-    check: Annotated[
-        bool,
-        typer.Option(
-            "--check",
-            help="Write nothing; end with exit code 4 if the trigger file does not say the same.",
-        ),
-    ] = False,
-    pending: Annotated[
-        str | None,
-        typer.Option(
-            "--pending",
-            metavar="DSN",
-            show_default=False,
-            help="Take over what the event log of Hasura in this database has not delivered.",
-        ),
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --pending: only count.")] = False,
+    source: Source = None,
+    output: Output = OUTPUT,
+    force: Force = False,
+    check: Check = False,
+    pending: Pending = None,
+    dry_run: DryRun = False,
     dsn: Dsn = None,
     as_json: Json = False,
 ) -> None:

@@ -26,47 +26,55 @@ if TYPE_CHECKING:
     from cdc_triggers.wiring.streaming import Server, Watched
 
 
+Apply = Annotated[
+    bool, typer.Option("--apply", help="Apply the trigger file first, without asking.")
+]
+Http = Annotated[
+    str | None,
+    typer.Option(
+        "--http",
+        metavar="HOST:PORT",
+        show_default=False,
+        help="Serve the console, /metrics, probes and the API there.",
+    ),
+]
+HttpClientOption = Annotated[
+    HttpClient, typer.Option("--http-client", help="What carries the deliveries.")
+]
+DrainTimeout = Annotated[
+    float,
+    typer.Option(
+        "--drain-timeout",
+        metavar="SECONDS",
+        min=0,
+        help="At SIGTERM: how long what is in flight may take before it is parked.",
+    ),
+]
+LogFormatOption = Annotated[
+    LogFormat, typer.Option("--log-format", help="How log lines are written.")
+]
+TraceContextOption = Annotated[
+    TraceContext | None,
+    typer.Option(
+        "--trace-context",
+        show_default=False,
+        help="Spans are linked to the writer's (link), or below it in its trace (parent). "
+        "Else CDC_TRIGGERS_TRACE_CONTEXT, then link.",
+    ),
+]
+
+
 def stream(
     *,
-    apply_first: Annotated[
-        bool, typer.Option("--apply", help="Apply the trigger file first, without asking.")
-    ] = False,
+    apply_first: Apply = False,
     config: Config = None,
     slot: Slot = DEFAULT_SLOT,
     plugin: PluginOption = Plugin.PGOUTPUT,
-    http: Annotated[
-        str | None,
-        typer.Option(
-            "--http",
-            metavar="HOST:PORT",
-            show_default=False,
-            help="Serve the console, /metrics, probes and the API there.",
-        ),
-    ] = None,
-    http_client: Annotated[
-        HttpClient, typer.Option("--http-client", help="What carries the deliveries.")
-    ] = HttpClient.HTTPTOOLS,
-    drain_timeout: Annotated[
-        float,
-        typer.Option(
-            "--drain-timeout",
-            metavar="SECONDS",
-            min=0,
-            help="At SIGTERM: how long what is in flight may take before it is parked.",
-        ),
-    ] = 10.0,
-    log_format: Annotated[
-        LogFormat, typer.Option("--log-format", help="How log lines are written.")
-    ] = LogFormat.TEXT,
-    trace_context: Annotated[
-        TraceContext | None,
-        typer.Option(
-            "--trace-context",
-            show_default=False,
-            help="Spans are linked to the writer's (link), or below it in its trace (parent). "
-            "Else CDC_TRIGGERS_TRACE_CONTEXT, then link.",
-        ),
-    ] = None,
+    http: Http = None,
+    http_client: HttpClientOption = HttpClient.HTTPTOOLS,
+    drain_timeout: DrainTimeout = 10.0,
+    log_format: LogFormatOption = LogFormat.TEXT,
+    trace_context: TraceContextOption = None,
     dsn: Dsn = None,
 ) -> None:
     """Read the slot and call the webhooks until SIGTERM or Ctrl-C."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 - typer reads annotations at run time
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,47 +21,53 @@ def _group() -> None:
     """Keep `test` a command of its own."""
 
 
+Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a trigger.")]
+Body = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[BODY]", show_default=False, help="File with a whole body; - is stdin."
+    ),
+]
+EventId = Annotated[
+    str | None,
+    typer.Option("--event", metavar="ID", show_default=False, help="Use this past event."),
+]
+Sample = Annotated[bool, typer.Option("--sample", help="Use a few rows that the table has now.")]
+Applied = Annotated[
+    bool, typer.Option("--applied", help="The trigger as applied, not as in the file.")
+]
+Env = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--env",
+        metavar="NAME=VALUE",
+        show_default=False,
+        help="Fill this variable in; may be repeated. All others stay as {{NAME}}.",
+    ),
+]
+Answer = Annotated[
+    Path | None,
+    typer.Option(
+        "--answer",
+        metavar="FILE",
+        show_default=False,
+        help="Show what would be recorded of this answer.",
+    ),
+]
+Status = Annotated[int, typer.Option("--status", min=100, max=599, help="Status of --answer.")]
+
+
 @app.command("test")
 def preview(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of a trigger.")],
-    body: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="[BODY]", show_default=False, help="File with a whole body; - is stdin."
-        ),
-    ] = None,
+    name: Name,
+    body: Body = None,
     *,
-    event: Annotated[
-        str | None,
-        typer.Option("--event", metavar="ID", show_default=False, help="Use this past event."),
-    ] = None,
-    sample: Annotated[
-        bool, typer.Option("--sample", help="Use a few rows that the table has now.")
-    ] = False,
-    applied: Annotated[
-        bool, typer.Option("--applied", help="The trigger as applied, not as in the file.")
-    ] = False,
-    env: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--env",
-            metavar="NAME=VALUE",
-            show_default=False,
-            help="Fill this variable in; may be repeated. All others stay as {{NAME}}.",
-        ),
-    ] = None,
-    answer: Annotated[
-        Path | None,
-        typer.Option(
-            "--answer",
-            metavar="FILE",
-            show_default=False,
-            help="Show what would be recorded of this answer.",
-        ),
-    ] = None,
-    status: Annotated[
-        int, typer.Option("--status", min=100, max=599, help="Status of --answer.")
-    ] = 200,
+    event: EventId = None,
+    sample: Sample = False,
+    applied: Applied = False,
+    env: Env = None,
+    answer: Answer = None,
+    status: Status = 200,
     config: Config = None,
     dsn: Dsn = None,
     as_json: Json = False,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cdc_triggers.errors import SlotError, SlotLostError
 from cdc_triggers.postgres.queries import query
@@ -11,6 +11,27 @@ if TYPE_CHECKING:
     from psycopg2.extensions import cursor
 
 _RECOVERY = "nothing to do: a new slot is made, and what is unsettled is sent from the event log"
+
+
+class _Found(NamedTuple):
+    """A row of `store_slot.sql`: the slot beside what the stream's row says of it.
+
+    Attributes:
+        confirmed, plugin, status, here: of the slot; None if it is `missing`.
+    """
+
+    confirmed: str | None
+    plugin: str | None
+    status: str | None
+    invalidation: str | None
+    missing: bool
+    here: bool | None
+    used: bool
+    moved: bool
+    failed_over: bool
+    restored: bool
+    recovering: bool
+    recovery: str | None
 
 
 def check_slot(cur: cursor, slot: str, plugin: str) -> str:
@@ -24,40 +45,55 @@ def check_slot(cur: cursor, slot: str, plugin: str) -> str:
     cur.execute(query("store_slot"), {"slot": slot})
     row = cur.fetchone()
     assert row is not None, "whoever holds the lease has a row"
-    confirmed, found, status, invalidation, missing, here, used, moved, failed_over, *rest = row
-    restored, *recovery = rest
-    if restored:
+    found = _Found(*row)
+    _check_place(found, slot)
+    why = _lost(found)
+    if why is None and found.plugin != plugin:
+        raise SlotError(
+            f"replication slot {slot!r} is of plugin {found.plugin}, not {plugin}",
+            hint=f"run with --plugin {found.plugin}, or use another --slot",
+        )
+    why = why or _behind(found)
+    if why is None:
+        return str(found.confirmed)
+    raise SlotLostError(f"replication slot {slot!r} has lost events: {why}", hint=_RECOVERY)
+
+
+def _check_place(found: _Found, slot: str) -> None:
+    """Raises SlotError if this database has no such slot, and never had, or is a copy."""
+    if found.restored:
         raise SlotError(
             "this database was restored from a dump of another cluster: transaction ids in schema "
             "cdc_triggers mean nothing here",
             hint="run `cdc-triggers apply`: triggers count from then on, what is parked or dead is "
             "kept, and what the dump had not delivered stays in cdc_triggers.event_log",
         )
-    if missing and not (used or recovery[0]):
+    if found.missing and not (found.used or found.recovering):
         raise SlotError(
             f"replication slot {slot!r} is missing in this database",
             hint="run `cdc-triggers apply`: it makes publication and slot",
         )
-    if not missing and not here:
+    if not found.missing and not found.here:
         raise SlotError(
             f"replication slot {slot!r} belongs to another database",
             hint="use another --slot",
         )
-    if recovery[0]:
-        why = f"a recovery was interrupted ({recovery[1]})"
-    elif missing:
-        why = "it is gone"
-    elif status == "lost" or invalidation is not None:
-        why = f"PostgreSQL has invalidated it ({invalidation or 'the WAL it needs is removed'})"
-    elif found != plugin:
-        raise SlotError(
-            f"replication slot {slot!r} is of plugin {found}, not {plugin}",
-            hint=f"run with --plugin {found}, or use another --slot",
-        )
-    elif failed_over:
-        why = "the server was promoted or restored since the stream's last write"
-    elif moved:
-        why = "somebody else has moved it, or made it anew"
-    else:
-        return str(confirmed)
-    raise SlotLostError(f"replication slot {slot!r} has lost events: {why}", hint=_RECOVERY)
+
+
+def _lost(found: _Found) -> str | None:
+    """Why nothing more will come out of it; None: something will."""
+    if found.recovering:
+        return f"a recovery was interrupted ({found.recovery})"
+    if found.missing:
+        return "it is gone"
+    if found.status == "lost" or found.invalidation is not None:
+        why = found.invalidation or "the WAL it needs is removed"
+        return f"PostgreSQL has invalidated it ({why})"
+    return None
+
+
+def _behind(found: _Found) -> str | None:
+    """Why what comes out of it may not be all; None: it is."""
+    if found.failed_over:
+        return "the server was promoted or restored since the stream's last write"
+    return "somebody else has moved it, or made it anew" if found.moved else None

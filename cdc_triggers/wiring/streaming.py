@@ -103,21 +103,7 @@ async def _stream(options: StreamOptions, serve: Callable[[Watched], Server] | N
 async def _stream_observed(
     options: StreamOptions, seen: Observed, serve: Callable[[Watched], Server] | None
 ) -> None:
-    sender = _sender(options.http_client)
-    worker = Worker()
-    holder = str(uuid.uuid4())
-    adapters = Adapters(
-        source=ReplicationSource(options.dsn),
-        store=PostgresStore(options.dsn, options.slot, holder),
-        recovery=PostgresRecovery(options.dsn, options.slot, holder),
-        worker=worker,
-        sender=sender,
-        requests=RequestFactory(settings.environment()),
-        clock=seen.clock,
-        telemetry=seen.telemetry,
-        watch=seen.watch,
-        housekeeper=housekeeper(options.dsn, seen.clock, seen.telemetry),
-    )
+    adapters = _adapters(options, seen)
     streamer = Streamer(adapters, Options(options.slot, options.plugin, options.drain_timeout_s))
     server = None
     if serve is not None:
@@ -144,9 +130,25 @@ async def _stream_observed(
     finally:
         if server is not None:
             await server.close()
-        await sender.close()
-        worker.close()
+        await adapters.sender.close()
+        adapters.worker.close()
         await seen.close()
+
+
+def _adapters(options: StreamOptions, seen: Observed) -> Adapters:
+    holder = str(uuid.uuid4())
+    return Adapters(
+        source=ReplicationSource(options.dsn),
+        store=PostgresStore(options.dsn, options.slot, holder),
+        recovery=PostgresRecovery(options.dsn, options.slot, holder),
+        worker=Worker(),
+        sender=_sender(options.http_client),
+        requests=RequestFactory(settings.environment()),
+        clock=seen.clock,
+        telemetry=seen.telemetry,
+        watch=seen.watch,
+        housekeeper=housekeeper(options.dsn, seen.clock, seen.telemetry),
+    )
 
 
 def _sender(client: str) -> Sender:

@@ -48,6 +48,35 @@ def console(live: Live, path: str) -> str:
     return text
 
 
+def check_attributes(live: Live, event_id: str, process: Span, client: Span) -> None:
+    assert (
+        process.attributes.items()
+        >= {
+            "messaging.system": "cdc_triggers",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": "watched",
+            "messaging.message.id": event_id,
+            "db.system.name": "postgresql",
+            "db.namespace": live.database.name,
+            "db.collection.name": "public.orders",
+            "db.operation.name": "INSERT",
+            "cdc_triggers.trigger": "watched",
+            "cdc_triggers.attempt": 1,
+            "cdc_triggers.outcome": "delivered",
+        }.items()
+    )
+    assert (
+        client.attributes.items()
+        >= {
+            "http.request.method": "POST",
+            "http.response.status_code": 200,
+            "server.address": "127.0.0.1",
+            "server.port": int(live.endpoint.url.rpartition(":")[2]),
+            "url.full": live.endpoint.url,
+        }.items()
+    )
+
+
 def test_trace_goes_from_the_writer_to_the_receiver_and_to_the_confirmed_lsn(
     database: Database, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,7 +90,6 @@ def test_trace_goes_from_the_writer_to_the_receiver_and_to_the_confirmed_lsn(
         spans = collector.wait_spans(receive, PROCESS, "POST", confirm)
         received, process = one(spans, receive), one(spans, PROCESS)
         client, confirmed = one(spans, "POST"), one(spans, confirm)
-
         assert {span.trace_id for span in spans} == {received.trace_id}
         assert received.trace_id != TRACE
         assert (received.parent, process.parent) == ("", received.span_id)
@@ -70,39 +98,11 @@ def test_trace_goes_from_the_writer_to_the_receiver_and_to_the_confirmed_lsn(
         assert (process.kind, client.kind) == (CONSUMER, CLIENT)
         assert process.start_ns <= client.start_ns <= client.end_ns <= process.end_ns
         assert client.end_ns <= confirmed.end_ns <= time.time_ns()
-
         [headers] = live.endpoint.headers
         assert headers["traceparent"] == f"00-{client.trace_id}-{client.span_id}-01"
         assert headers["b3"] == f"{client.trace_id}-{client.span_id}-1"
-
-        assert (
-            process.attributes.items()
-            >= {
-                "messaging.system": "cdc_triggers",
-                "messaging.operation.type": "process",
-                "messaging.destination.name": "watched",
-                "messaging.message.id": body["id"],
-                "db.system.name": "postgresql",
-                "db.namespace": database.name,
-                "db.collection.name": "public.orders",
-                "db.operation.name": "INSERT",
-                "cdc_triggers.trigger": "watched",
-                "cdc_triggers.attempt": 1,
-                "cdc_triggers.outcome": "delivered",
-            }.items()
-        )
+        check_attributes(live, body["id"], process, client)
         assert process.attributes["cdc_triggers.lsn"] == received.attributes["cdc_triggers.lsn"]
-        port = int(live.endpoint.url.rpartition(":")[2])
-        assert (
-            client.attributes.items()
-            >= {
-                "http.request.method": "POST",
-                "http.response.status_code": 200,
-                "server.address": "127.0.0.1",
-                "server.port": port,
-                "url.full": live.endpoint.url,
-            }.items()
-        )
         page = console(live, f"events/{body['id']}")
         assert f'href="https://traces.example/{received.trace_id}"' in page
         assert f'href="https://traces.example/{TRACE}"' in page

@@ -72,11 +72,8 @@ def test_a_clean_up_that_is_killed_takes_nothing_that_is_owed_and_is_finished_by
             database.execute(AGE)
             stream.start()
             wait_until(lambda: count(database, DEAD) == 0, 60, "the dead are cleaned up")
-            wait_until(
-                lambda: statuses(database) == ["interrupted", "completed"],
-                60,
-                "the history says so",
-            )
+            both = ["interrupted", "completed"]
+            wait_until(lambda: statuses(database) == both, 60, "the history says so")
             doors.open = True
             wait_settled(database)
     patients = {event for event, name in endpoint.answered if name == "patient"}

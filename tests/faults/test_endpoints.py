@@ -18,7 +18,7 @@ from support.streaming import (
     wait_settled,
 )
 from support.waiting import wait_until
-from support.witness import Mode, Witness
+from support.witness import Mode, Verdict, Witness
 
 if TYPE_CHECKING:
     from support.databases import Database
@@ -75,17 +75,19 @@ def run(
             wait_until(lambda: len(healthy.answered) == EVENTS, 30, "the healthy one has all")
             assert sum(healthy.answered.values()) == EVENTS
             wait_confirmed(database)
-            for name in urls.keys() - {"healthy"}:
+            for name, _, _ in served:
                 wait_parked(database, name)
             # a mended endpoint gets time: else a slow machine could miss an answer, and ask again
             put(database, urls, mode, PATIENT)
-            for name, fault, bad in served:
-                mended = mend(stack, fault, bad)
-                endpoints.append(mended)
-                urls[name] = mended.url
+            mended = {name: mend(stack, fault, bad) for name, fault, bad in served}
+            endpoints.extend(mended.values())
+            urls |= {name: endpoint.url for name, endpoint in mended.items()}
             put(database, urls, mode, PATIENT)
             wait_settled(database, 60)
-    verdict = witness.verdict(ordering=mode.ordering)
+    judge(matrix, witness.verdict(ordering=mode.ordering), words, mode, client)
+
+
+def judge(matrix: Matrix, verdict: Verdict, words: str, mode: Mode, client: str) -> None:
     matrix.add(GROUP, words, mode if client == "httptools" else f"{mode}, {client}", verdict)
     verdict.check()
     assert verdict.events == EVENTS

@@ -198,32 +198,35 @@ def test_a_key_without_a_value_says_nothing(tmp_path: Path) -> None:
     assert set(it.written) == {"name", "table", "definition", "webhook"}
 
 
+MISTAKEN = (
+    "- table: orders\n"
+    "  event_triggers:\n"
+    "    - name: 1st\n"
+    "      definition: {insert: {columns: '*'}}\n"
+    "      webhook: https://x\n"
+    "    - name: nothing\n"
+    "      definition:\n"
+    "        update: {columns: []}\n"
+    "      webhook: ftp://x\n"
+    "    - name: twice\n"
+    "      definition: {insert: {columns: '*'}}\n"
+    "      webhook: https://x\n"
+    "    - name: twice\n"
+    "      definition: {insert: {columns: '*'}}\n"
+    "      webhook: https://x\n"
+    "    - text\n"
+    "- 12\n"
+    '- "!include none.yaml"\n'
+    '- "!include tables.yaml"\n'
+    '- "!include broken.yaml"\n'
+)
+
+
 def test_an_invalid_trigger_is_told_with_its_line_and_all_of_them_in_one_run(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "tables.yaml"
-    path.write_text(
-        "- table: orders\n"
-        "  event_triggers:\n"
-        "    - name: 1st\n"
-        "      definition: {insert: {columns: '*'}}\n"
-        "      webhook: https://x\n"
-        "    - name: nothing\n"
-        "      definition:\n"
-        "        update: {columns: []}\n"
-        "      webhook: ftp://x\n"
-        "    - name: twice\n"
-        "      definition: {insert: {columns: '*'}}\n"
-        "      webhook: https://x\n"
-        "    - name: twice\n"
-        "      definition: {insert: {columns: '*'}}\n"
-        "      webhook: https://x\n"
-        "    - text\n"
-        "- 12\n"
-        '- "!include none.yaml"\n'
-        '- "!include tables.yaml"\n'
-        '- "!include broken.yaml"\n'
-    )
+    path.write_text(MISTAKEN)
     (tmp_path / "broken.yaml").write_text("table: orders\nevent_triggers: {name: a}\n")
     expected = [
         "tables.yaml:17: an entry without `table`",
