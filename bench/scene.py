@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import time
@@ -190,7 +191,9 @@ class Scene:
             if not name.startswith(("PG", "CDC_TRIGGERS_", "OTEL_"))
             and not name.lower().endswith("_proxy")
         }
-        urls = {"BENCH_URL": url, "OTHER_URL": url, "PYTHONPATH": str(ROOT)}
+        # what is measured here is what runs there: the compiled package, if that is found first
+        found = os.pathsep.join(filter(None, sys.path))
+        urls = {"BENCH_URL": url, "OTHER_URL": url, "PYTHONPATH": found}
         return {**kept, **urls, "CDC_TRIGGERS_DSN": self.dsn}
 
     def _admin(self, statement: sql.Composed) -> None:
