@@ -22,8 +22,8 @@ PYTHON ?= $(shell for p in $(CANDIDATES); do \
 ARGS ?=
 PYTEST_ARGS ?=
 PYTEST = $(BIN)/python -m pytest $(PYTEST_ARGS)
-# Before the checkout, which an installed program does not see either.
 TESTED := $(addprefix tests/,property contract integration acceptance faults)
+# Before the checkout, which an installed program does not see either.
 AS_COMPILED = PYTHONPATH=$(CURDIR)/$(COMPILED):$(CURDIR) PYTHONSAFEPATH=1 COMPILED=$(COMPILED)
 
 .PHONY: demo check static test bench bench-quick compiled faults install clean help

@@ -84,7 +84,8 @@ class CompiledHook(BuildHookInterface[WheelBuilderConfig]):
         package = self.build_config.packages[0]
         shutil.copytree(Path(self.root, package), place / package)
         modules = [f"{package}/{module}.py" for module in self.config["modules"]]
-        arguments = ["--strict", "--ignore-missing-imports", *modules]
+        # not --strict: a later mypy may have more to say, which is no reason not to build
+        arguments = ["--ignore-missing-imports", *modules]
         (place / "setup.py").write_text(SETUP.format(arguments=arguments), encoding="utf-8")
         command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
         ran = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
