@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cdc_triggers.core.messages import LogRow
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from cdc_triggers.core.lsn import Lsn
     from cdc_triggers.core.messages import Message
 
-READ_MESSAGES = 256
+READ_MESSAGES: Final = 256
 
-SLICE_S = 0.002
+SLICE_S: Final = 0.002
 """How long messages are taken in a turn of the loop: then sends, answers and the lease get theirs.
 
 A thousand messages at once took 80 ms, where a restart passed over what was done before. A write
@@ -25,7 +25,7 @@ takes some turns of the loop: on a busy machine the lease ran out in the meantim
 With 10 ms an endpoint that answers after 20 ms got a tenth less than it could take.
 """
 
-SLICE_MESSAGES = 16
+SLICE_MESSAGES: Final = 16
 """Taken between two looks at the clock."""
 
 

@@ -5,9 +5,8 @@ Called on the loop for every event: what it costs is paid by every delivery.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cdc_triggers.app.endpoints import Endpoints
 from cdc_triggers.core.attempt import Response
@@ -26,10 +25,7 @@ if TYPE_CHECKING:
     from cdc_triggers.ports import Clock, Telemetry
     from cdc_triggers.tracing import Span, Tracing
 
-COMMITS = 16_384
-"""Transactions whose commit times are remembered: as many as deliveries fit in memory."""
-
-EXEMPLAR_S = 1.0
+EXEMPLAR_S: Final = 1.0
 """How long an exemplar stays: one is enough for whoever scrapes."""
 
 
@@ -78,7 +74,6 @@ class Watch:
         self._clock = clock
         self._tracing = tracing
         self._add = _ADDERS[exemplars]
-        self._commits: OrderedDict[Lsn, float] = OrderedDict()
         self._events = 0
         self._offset = clock.now() - clock.monotonic()
         self._confirmed: Lsn | None = None
@@ -94,7 +89,7 @@ class Watch:
         if kind is LogRow:
             self._events += 1
         elif kind is Begin:
-            self._begin(message)  # type: ignore[arg-type]
+            self._events = 0
         elif kind is Commit:
             self._commit(message, now)  # type: ignore[arg-type]
         if self._tracing is not None:
@@ -107,7 +102,7 @@ class Watch:
         if not delivery.tries:
             wall = delivery.started + self._offset
             histogram = self.meter.of(spec.name).first_attempt
-            self._add(histogram, wall - self._committed(delivery), wall, span)
+            self._add(histogram, wall - _committed(delivery), wall, span)
         return Attempt(delivery, spec, span)
 
     def ended(self, attempt: Attempt, outcome: Outcome, times: Times, follows: str) -> None:
@@ -119,7 +114,7 @@ class Watch:
         self._add(meter.attempt, times.now - delivery.started, times.wall, span)
         if follows == "delivered":
             meter.delivered += 1
-            self._add(meter.delivered_in, times.wall - self._committed(delivery), times.wall, span)
+            self._add(meter.delivered_in, times.wall - _committed(delivery), times.wall, span)
             self.endpoints.delivered(name, times.now)
         else:
             self.endpoints.failed(name, delivery, outcome, span, times.now)
@@ -165,12 +160,6 @@ class Watch:
                 active = self.engine.roster.active.values()
                 self.endpoints.keep(frozenset(state.row.name for state in active))
 
-    def _begin(self, begin: Begin) -> None:
-        self._events = 0
-        self._commits[begin.final_lsn] = begin.commit_us / 1e6
-        if len(self._commits) > COMMITS:
-            self._commits.popitem(last=False)
-
     def _commit(self, commit: Commit, now: float) -> None:
         meter = self.meter
         meter.transactions += 1
@@ -178,15 +167,15 @@ class Watch:
         if self._events:
             meter.received_in.add(now + self._offset - commit.commit_us / 1e6)
 
-    def _committed(self, delivery: Delivery) -> float:
-        """When its transaction committed; of one that was parked, when its row was captured."""
-        found = self._commits.get(delivery.event.commit_lsn)
-        if found is None:
-            return datetime.fromisoformat(delivery.event.created_at).timestamp()
-        return found
+
+def _committed(delivery: Delivery) -> float:
+    """When its transaction committed; of one that was parked, when its row was captured."""
+    if delivery.committed_at is None:
+        return datetime.fromisoformat(delivery.event.created_at).timestamp()
+    return delivery.committed_at
 
 
-_CLASSES = tuple(f"{status // 100}xx" for status in range(1_000))
+_CLASSES: Final = tuple(f"{status // 100}xx" for status in range(1_000))
 
 
 def _kind(outcome: Outcome) -> str:
@@ -216,4 +205,4 @@ def _add_only(histogram: Histogram, value: float, at: float, span: Span | None) 
     histogram.add(value)
 
 
-_ADDERS = {"trace_based": _add, "always_on": _add_always, "always_off": _add_only}
+_ADDERS: Final = {"trace_based": _add, "always_on": _add_always, "always_off": _add_only}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import orjson
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from cdc_triggers.core.transform_spec import RequestTransform
 
 
-SHORT = 1024
+SHORT: Final = 1024
 """Answers up to this length are described once for all that are alike: most are."""
 
 
@@ -45,19 +45,20 @@ class AttemptLog:
     ) -> AttemptRow:
         """The attempt that has just ended; `follows` is delivered, retry or dead."""
         took_s = times.now - delivery.started
+        # by place: one is made for every event (see `event_of`)
         return AttemptRow(
-            event_id=delivery.event.id,
-            trigger_id=delivery.trigger_id,
-            trigger_name=trigger.name,
-            attempt=delivery.tries,
-            outcome=follows,
-            started_at=times.wall - took_s,
-            duration_ms=took_s * 1000,
-            status=outcome.status if isinstance(outcome, Response) else None,
-            error=describe_error(outcome),
-            request=self._request(trigger),
-            response=describe_response(outcome),
-            commit_lsn=delivery.event.commit_lsn,
+            delivery.event.id,
+            delivery.trigger_id,
+            trigger.name,
+            delivery.tries,
+            follows,
+            times.wall - took_s,
+            took_s * 1000,
+            outcome.status if isinstance(outcome, Response) else None,
+            describe_error(outcome),
+            self._request(trigger),
+            describe_response(outcome),
+            delivery.event.commit_lsn,
         )
 
     def _request(self, trigger: TriggerRow) -> str:

@@ -32,12 +32,14 @@ class Delivery:
         txn: the transaction that waits for it; None once it needs nothing from the stream.
         row, row_id: whether it is parked durably, and as which row.
         tries: attempts made.
+        committed_at: seconds since 1970 when its transaction committed; None: it was parked.
         queued: monotonic seconds when it came here.
         started: the same, and then when the running attempt began.
         finished: an attempt that ended while the row was being written, and what follows from it.
     """
 
     __slots__ = (
+        "committed_at",
         "event",
         "finished",
         "key",
@@ -70,6 +72,7 @@ class Delivery:
         self.event = event
         self.key, self.old_key = keys
         self.txn: TxnId | None = None
+        self.committed_at: float | None = None
         self.row = Row.ABSENT
         self.row_id = 0
         self.tries = 0

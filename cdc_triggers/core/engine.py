@@ -69,6 +69,7 @@ class Engine:
         self._matcher = Matcher(())
         self._txn: TxnId | None = None
         self._commit_lsn = ZERO
+        self._committed_at = 0.0
         self._position = self._token = 0
         self.set_triggers(triggers, now)
         for trigger_id, keys in start.parked_keys.items():
@@ -106,6 +107,7 @@ class Engine:
                 self._txn = self.ledger.begin(now)
                 self.xid = message.xid
                 self._commit_lsn = message.final_lsn
+                self._committed_at = message.commit_us / 1e6
                 self._position = 0
             case Commit():
                 assert self._txn is not None, "a commit outside of a transaction"
@@ -333,6 +335,7 @@ class Engine:
         delivery = self._new(trigger_id, match.revision, event, (match.key, match.old_key), now)
         assert self._txn is not None
         delivery.txn = self._txn
+        delivery.committed_at = self._committed_at
         self.ledger.open(self._txn)
         state.active_at = now
         if match.error is not None:  # for a person to decide; it holds nobody back

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cdc_triggers.core.lsn import Lsn
 from cdc_triggers.core.messages import LogRow
 from cdc_triggers.errors import DecodeError
 
-EVENT_BYTES = 2_000
+EVENT_BYTES: Final = 2_000
 """What an event and its delivery cost in memory besides the row: measured, alone in its lane."""
+
+
+_FULL: Final = len("2026-11-24 05:40:00.120001+00")
+"""PostgreSQL leaves out zeros at the end: nine of ten have none."""
 
 
 class Event(NamedTuple):
@@ -57,21 +61,22 @@ def event_of(row: LogRow, commit_lsn: Lsn, position: int) -> Event:
         DecodeError: a number is none, or a name is not UTF-8.
     """
     try:
+        # by place: names double the time that a NamedTuple of fourteen fields takes
         return Event(
-            id=row.id.decode(),
-            table_id=int(row.table_id),
-            schema_name=row.schema_name.decode(),
-            table_name=row.table_name.decode(),
-            op=row.op.decode(),
-            created_at=iso_utc(row.created_at.decode()),
-            xid=int(row.xid),
-            old=row.old,
-            new=row.new,
-            session=row.session,
-            trace=row.trace,
-            trigger_name=None if row.trigger_name is None else row.trigger_name.decode(),
-            commit_lsn=commit_lsn,
-            position=position,
+            row.id.decode(),
+            int(row.table_id),
+            row.schema_name.decode(),
+            row.table_name.decode(),
+            row.op.decode(),
+            iso_utc(row.created_at.decode()),
+            int(row.xid),
+            row.old,
+            row.new,
+            row.session,
+            row.trace,
+            None if row.trigger_name is None else row.trigger_name.decode(),
+            commit_lsn,
+            position,
         )
     except ValueError as error:
         raise DecodeError("a row of cdc_triggers.event_log is not what capture writes") from error
@@ -79,5 +84,7 @@ def event_of(row: LogRow, commit_lsn: Lsn, position: int) -> Event:
 
 def iso_utc(text: str) -> str:
     """PostgreSQL's `2026-11-24 05:40:00.12+00` (TimeZone UTC) as `2026-11-24T05:40:00.120000Z`."""
+    if len(text) == _FULL:
+        return f"{text[:10]}T{text[11:26]}Z"
     seconds, _, fraction = text.removesuffix("+00").partition(".")
     return f"{seconds[:10]}T{seconds[11:]}.{fraction:0<6}Z"

@@ -36,7 +36,8 @@ class Lanes:
         self.queued_size = 0
         self.flying = 0
         self._memory = memory or Memory()
-        self._ready: dict[int, Delivery] = {}
+        # not a dict: its first entry is looked for among all that were taken before it
+        self._ready: deque[Delivery] = deque()
         self._waiting: dict[int, Delivery] = {}
         self._lanes: dict[str, deque[Delivery]] = {}
 
@@ -53,7 +54,7 @@ class Lanes:
     @property
     def head(self) -> Delivery:
         """What `take` would give; only if it `can_take`."""
-        return next(iter(self._ready.values()))
+        return self._ready[0]
 
     @property
     def can_take(self) -> bool:
@@ -66,7 +67,7 @@ class Lanes:
 
         Whatever waits was queued no longer ago than twice the time since then.
         """
-        firsts = (next(iter(q.values()), None) for q in (self._ready, self._waiting))
+        firsts = (next(iter(q), None) for q in (self._ready, self._waiting.values()))
         return min((d.started for d in firsts if d is not None), default=inf)
 
     def offer(self, delivery: Delivery) -> None:
@@ -82,15 +83,17 @@ class Lanes:
             else:
                 lane.append(delivery)
                 heads = False
-        (self._ready if heads else self._waiting)[delivery.token] = delivery
+        if heads:
+            self._ready.append(delivery)
+        else:
+            self._waiting[delivery.token] = delivery
 
     def take(self) -> Delivery | None:
         """The next delivery to send, now in flight; None if nothing is ready or all are busy."""
         if not self.can_take:
             return None
-        token = next(iter(self._ready))
-        delivery = self._ready.pop(token)
-        self.in_flight[token] = delivery
+        delivery = self._ready.popleft()
+        self.in_flight[delivery.token] = delivery
         self.queued_size -= delivery.size
         self.flying += self._memory.take_off(delivery.size, has_row=delivery.row is not Row.ABSENT)
         return delivery
@@ -109,7 +112,7 @@ class Lanes:
                 continue
             follower = lane[0]
             if all(self._lanes[k][0] is follower for k in follower.keys):
-                self._ready[follower.token] = self._waiting.pop(follower.token)
+                self._ready.append(self._waiting.pop(follower.token))
 
     def followers(self, delivery: Delivery) -> list[Delivery]:
         """Take out all that must not overtake this delivery, in stream order; itself stays."""
@@ -134,7 +137,8 @@ class Lanes:
 
     def evict(self) -> list[Delivery]:
         """Take out all that is not in flight, in stream order."""
-        return self._remove([*self._ready.values(), *self._waiting.values()])
+        ready, self._ready = self._ready, deque()
+        return self._remove([*ready, *self._waiting.values()])
 
     def _remove(self, deliveries: Iterable[Delivery]) -> list[Delivery]:
         gone = sorted(deliveries, key=lambda d: d.place)
@@ -149,6 +153,5 @@ class Lanes:
             self.size -= delivery.size
             self.queued_size -= delivery.size
             self._memory.unqueue(delivery.size)
-            if self._ready.pop(delivery.token, None) is None:
-                del self._waiting[delivery.token]
+            self._waiting.pop(delivery.token, None)  # what follows another is never ready
         return gone

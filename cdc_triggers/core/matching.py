@@ -6,7 +6,7 @@ A trigger's condition is asked last, and never for an invocation by hand.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cdc_triggers.core import rowjson
 from cdc_triggers.core.condition import compiled
@@ -18,10 +18,10 @@ from cdc_triggers.core.shape import AS_IS, WHOLE, Shape
 from cdc_triggers.core.spec import Operation, Ordering
 from cdc_triggers.errors import ConditionError
 
-TOTAL_KEY = "*"
+TOTAL_KEY: Final = "*"
 """The one key of a trigger with total order."""
 
-NO_COLUMNS = Naming({}, frozenset())
+NO_COLUMNS: Final = Naming({}, frozenset())
 
 
 class Match(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cdc_triggers.core.lsn import ZERO
 from cdc_triggers.core.memory import MIB, is_large
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from cdc_triggers.core.memory import Memory
     from cdc_triggers.core.records import AttemptRow, ParkRow, Resolution
 
-ROW_BYTES = 500
+ROW_BYTES: Final = 500
 """What a record costs besides the texts in it."""
 
 ANSWERS_BYTES = 8 * MIB
 """Answers of endpoints that wait to be recorded; they may be 64 KiB each, and six times that as
 JSON."""
 
-URGENT_BYTES = 4 * MIB
+URGENT_BYTES: Final = 4 * MIB
 
 SLOW_BYTES_S = 1 * MIB
 """What a slow server writes in a second."""

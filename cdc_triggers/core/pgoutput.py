@@ -10,45 +10,50 @@ import re
 import struct
 from collections.abc import Callable, Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cdc_triggers.core.lsn import Lsn
 from cdc_triggers.core.messages import Begin, Commit, LogRow, Message, Other, Signal
 from cdc_triggers.errors import DecodeError
 
-SCHEMA = b"cdc_triggers"
-LOG_TABLE = re.compile(rb"event_log(?:_[0-9]+)?")
+SCHEMA: Final = b"cdc_triggers"
+LOG_TABLE: Final = re.compile(rb"event_log(?:_[0-9]+)?")
 """The log table; its partitions too, should the publication not publish via the root."""
 
-PREFIX = b"cdc_triggers"
-REQUIRED = 9
+PREFIX: Final = b"cdc_triggers"
+REQUIRED: Final = 9
 """The first nine columns of the log are NOT NULL."""
 
-EPOCH_2000_US = 946_684_800_000_000
+EPOCH_2000_US: Final = 946_684_800_000_000
 """PostgreSQL counts microseconds from 2000-01-01; we count from 1970-01-01."""
 
-_COLUMNS = tuple(name.encode() for name in LogRow._fields)
-_IN_ORDER = tuple(range(len(_COLUMNS)))
-_BEGIN = struct.Struct(">cQqI")
-_COMMIT = struct.Struct(">cBQQq")
-_INSERT = struct.Struct(">cIcH")
-_RELATION = struct.Struct(">cI")
-_MESSAGE = struct.Struct(">cBQ")
-_LENGTH = struct.Struct(">I")
-_COUNT = struct.Struct(">H")
+_COLUMNS: Final = tuple(name.encode() for name in LogRow._fields)
+_IN_ORDER: Final = tuple(range(len(_COLUMNS)))
+_BEGIN: Final = struct.Struct(">cQqI")
+_COMMIT: Final = struct.Struct(">cBQQq")
+_INSERT: Final = struct.Struct(">cIcH")
+_RELATION: Final = struct.Struct(">cI")
+_MESSAGE: Final = struct.Struct(">cBQ")
+_LENGTH: Final = struct.Struct(">I")
+_COUNT: Final = struct.Struct(">H")
 
-_KIND_BEGIN, _KIND_COMMIT, _KIND_INSERT, _KIND_MESSAGE, _KIND_RELATION = b"BCIMR"
-_IGNORED = {
+_KIND_BEGIN: Final = ord("B")
+_KIND_COMMIT: Final = ord("C")
+_KIND_INSERT: Final = ord("I")
+_KIND_MESSAGE: Final = ord("M")
+_KIND_RELATION: Final = ord("R")
+_IGNORED: Final = {
     ord("O"): Other("origin"),
     ord("Y"): Other("type"),
     ord("T"): Other("truncate"),
     ord("U"): Other("update"),
     ord("D"): Other("delete"),
 }
-_NULL, _TEXT = b"nt"
-_RELATION_SEEN = Other("relation")
-_FOREIGN_ROW = Other("insert")
-_FOREIGN_MESSAGE = Other("message")
+_NULL: Final = ord("n")
+_TEXT: Final = ord("t")
+_RELATION_SEEN: Final = Other("relation")
+_FOREIGN_ROW: Final = Other("insert")
+_FOREIGN_MESSAGE: Final = Other("message")
 
 
 class _Relation(NamedTuple):
@@ -113,10 +118,10 @@ class PgOutput:
             raise DecodeError(f"a pgoutput insert of {len(data)} bytes should have {pos}")
         if not relation.ours:
             return _FOREIGN_ROW
-        row = LogRow._make(relation.pick(values) if relation.pick else values)
-        if None in row[:REQUIRED]:
-            raise DecodeError(f"column {LogRow._fields[row.index(None)]} of the log is NULL")
-        return row
+        found = relation.pick(values) if relation.pick else values
+        if None in found[:REQUIRED]:
+            raise DecodeError(f"column {LogRow._fields[found.index(None)]} of the log is NULL")
+        return LogRow._make(found)
 
     def _relation(self, data: bytes) -> Message:
         _, oid = _RELATION.unpack_from(data)

@@ -7,25 +7,28 @@ from __future__ import annotations
 
 from functools import lru_cache
 from http import HTTPStatus
+from typing import Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from cdc_triggers.core.attempt import RESPONSE_BODY_LIMIT, Failure, FailureKind, Response
 
-HEAD_LIMIT = 64 * 1024
+HEAD_LIMIT: Final = 64 * 1024
 """Bytes that may come before the body; nobody means more."""
 
-REMEMBERED = 1024
+REMEMBERED: Final = 1024
 """Answers that are alike and not longer than this are taken apart once."""
 
-NOT_HTTP = Failure(FailureKind.PROTOCOL, "the answer is not HTTP")
-NO_ANSWER = Failure(FailureKind.CONNECT, "the endpoint closed the connection without an answer")
-CUT_OFF = Failure(
+NOT_HTTP: Final = Failure(FailureKind.PROTOCOL, "the answer is not HTTP")
+NO_ANSWER: Final = Failure(
+    FailureKind.CONNECT, "the endpoint closed the connection without an answer"
+)
+CUT_OFF: Final = Failure(
     FailureKind.PROTOCOL, "the endpoint closed the connection in the middle of its answer"
 )
-TOO_LONG = Failure(FailureKind.PROTOCOL, "the answer's headers are longer than 64 KiB")
+TOO_LONG: Final = Failure(FailureKind.PROTOCOL, "the answer's headers are longer than 64 KiB")
 
-_FRAMED = {b"content-length", b"transfer-encoding"}
+_FRAMED: Final = {b"content-length", b"transfer-encoding"}
 
 
 class Answer:

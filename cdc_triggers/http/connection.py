@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import select
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from cdc_triggers.core.attempt import FailureKind
 from cdc_triggers.http.answer import NO_ANSWER, NOT_HTTP, REMEMBERED, Answer, whole_answer
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from cdc_triggers.core.attempt import Outcome
+    from cdc_triggers.http.deadlines import Deadlines
 
-SMALL = 64 * 1024
+SMALL: Final = 64 * 1024
 """A body up to this size goes out in one piece with its head; a larger one is not copied."""
 
-_HUNG_UP = getattr(select, "POLLRDHUP", 0)
+_HUNG_UP: Final = getattr(select, "POLLRDHUP", 0)
 
 
 class Connection(asyncio.Protocol):
@@ -26,32 +27,35 @@ class Connection(asyncio.Protocol):
 
     Args:
         rest: called when it is free for another request.
+        deadlines: ends an exchange that takes too long.
 
     Attributes:
+        deadline: loop time at which the running exchange ends without an answer.
         free_since: loop time when it was last free.
     """
 
     __slots__ = (
         "_answer",
+        "_deadlines",
         "_loop",
         "_poll",
         "_rest",
         "_timeout_s",
-        "_timer",
         "_transport",
         "_waiter",
+        "deadline",
         "free_since",
     )
 
-    def __init__(self, rest: Callable[[Connection], None]) -> None:
-        self.free_since = 0.0
+    def __init__(self, rest: Callable[[Connection], None], deadlines: Deadlines) -> None:
+        self.free_since = self.deadline = 0.0
+        self._deadlines = deadlines
         self._loop = asyncio.get_running_loop()
         self._rest = rest
         self._poll: select.poll | None = None
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[Outcome] | None = None
         self._answer: Answer | None = None
-        self._timer: asyncio.TimerHandle | None = None
         self._timeout_s = 0.0
 
     def exchange(
@@ -65,14 +69,15 @@ class Connection(asyncio.Protocol):
             deadline: loop time at which the outcome is that there was none.
             timeout_s: the time limit that this comes from, for people.
         """
-        transport, loop = self._transport, self._loop
-        waiter: asyncio.Future[Outcome] = loop.create_future()
+        transport = self._transport
+        waiter: asyncio.Future[Outcome] = self._loop.create_future()
         self._waiter = waiter
         if transport is None:
             self._settle(NO_ANSWER)
             return waiter
         self._timeout_s = timeout_s
-        self._timer = loop.call_at(deadline, self._expire)
+        self.deadline = deadline
+        self._deadlines.begin(self)
         if len(body) <= SMALL:
             transport.write(head + body)
         else:
@@ -87,6 +92,10 @@ class Connection(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return False
         return self._poll is None or not self._poll.poll(0)
+
+    def expire(self) -> None:
+        """The time limit of the running exchange is over."""
+        self._settle(timed_out(self._timeout_s))
 
     def close(self) -> None:
         """Close it as is proper, with TLS's own good-bye; nothing may run on it."""
@@ -150,18 +159,12 @@ class Connection(asyncio.Protocol):
         self._answer.end()
         self._settle(self._answer.outcome or NOT_HTTP)
 
-    def _expire(self) -> None:
-        if self._waiter is not None:
-            self._settle(timed_out(self._timeout_s))
-
     def _settle(self, outcome: Outcome, *, reusable: bool = False) -> None:
         waiter, self._waiter = self._waiter, None
         if self._answer is not None:
             self._answer.forget()
             self._answer = None
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._deadlines.end(self)
         transport = self._transport
         if transport is not None:
             # an answer that came before all of the request was written leaves a rest of it behind;

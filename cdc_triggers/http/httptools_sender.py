@@ -11,12 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohappyeyeballs import start_connection
 
 from cdc_triggers.core.attempt import Failure, FailureKind, Outcome, Request
 from cdc_triggers.http.connection import Connection
+from cdc_triggers.http.deadlines import Deadlines
 from cdc_triggers.http.failures import chain, failure, timed_out
 from cdc_triggers.http.head import Headers, Origin, head_of, lines_of
 from cdc_triggers.http.resolver import Resolver
@@ -26,21 +27,21 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Sequence
 
-IDLE_S = 4.0
+IDLE_S: Final = 4.0
 """Idle connections live this long: Node.js and uvicorn close theirs after 5 s."""
 
-MAX_IDLE_PER_HOST = 1024
+MAX_IDLE_PER_HOST: Final = 1024
 
-SWEEP_S = 1.0
+SWEEP_S: Final = 1.0
 """How often connections that were idle for too long are looked for."""
 
-SECOND_ADDRESS_S = 0.25
+SECOND_ADDRESS_S: Final = 0.25
 """How long the first address of a host is tried alone (RFC 8305)."""
 
-HEADS = 256
+HEADS: Final = 256
 """Heads that are kept: a trigger's requests differ in nothing but body and trace."""
 
-TRACE_HEADERS = frozenset(
+TRACE_HEADERS: Final = frozenset(
     {
         *("traceparent", "tracestate", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled"),
         *("uber-trace-id", "x-amzn-trace-id"),
@@ -49,7 +50,7 @@ TRACE_HEADERS = frozenset(
 )
 """They differ for every request: else each would have a head of its own."""
 
-CLOSED = Failure(FailureKind.CONNECT, "the sender is closed")
+CLOSED: Final = Failure(FailureKind.CONNECT, "the sender is closed")
 
 
 class HttptoolsSender:
@@ -76,6 +77,7 @@ class HttptoolsSender:
         self._idle_s = idle_s
         self._max_idle = max_idle_per_host
         self._resolver = Resolver()
+        self._deadlines = Deadlines()
         self._idle: dict[Origin, deque[Connection]] = {}
         self._sweep: asyncio.TimerHandle | None = None
         self._closed = False
@@ -112,8 +114,9 @@ class HttptoolsSender:
             return head
         if isinstance(lines, Failure):
             return lines
-        deadline = asyncio.get_running_loop().time() + timeout_s
-        connection = self._free(head.origin)
+        now = asyncio.get_running_loop().time()
+        deadline = now + timeout_s
+        connection = self._free(head.origin, now)
         if connection is None:
             connected = await self._connect(head.origin, deadline, timeout_s)
             if isinstance(connected, Failure):
@@ -136,7 +139,7 @@ class HttptoolsSender:
                 addresses = await self._resolver.addresses(origin.host, origin.port)
                 sock = await start_connection(addresses, happy_eyeballs_delay=SECOND_ADDRESS_S)
                 _, connection = await loop.create_connection(
-                    lambda: Connection(partial(self._rest, origin)),
+                    lambda: Connection(partial(self._rest, origin), self._deadlines),
                     sock=sock,
                     ssl=self._tls if origin.tls else None,
                     server_hostname=origin.host if origin.tls else None,
@@ -149,11 +152,11 @@ class HttptoolsSender:
 
     # -- idle connections -------------------------------------------------------------------------
 
-    def _free(self, origin: Origin) -> Connection | None:
+    def _free(self, origin: Origin, now: float) -> Connection | None:
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()  # the latest: the others may be given up
-            if connection.usable and not self._is_old(connection):
+            if connection.usable and not self._is_old(connection, now):
                 return connection
             connection.drop()
         return None
@@ -169,16 +172,17 @@ class HttptoolsSender:
 
     def _give_up_old(self) -> None:
         self._sweep = None
+        now = asyncio.get_running_loop().time()
         for origin, idle in tuple(self._idle.items()):
-            while idle and self._is_old(idle[0]):
+            while idle and self._is_old(idle[0], now):
                 idle.popleft().close()
             if not idle:
                 del self._idle[origin]
         if self._idle:
             self._sweep = asyncio.get_running_loop().call_later(SWEEP_S, self._give_up_old)
 
-    def _is_old(self, connection: Connection) -> bool:
-        return asyncio.get_running_loop().time() - connection.free_since > self._idle_s
+    def _is_old(self, connection: Connection, now: float) -> bool:
+        return now - connection.free_since > self._idle_s
 
 
 def _split(headers: Headers) -> tuple[Headers, Headers]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from psycopg2 import sql
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 Value = bytes | str | int | float | None
 
-NULL = b"\\N"
-CHUNK = 64 * 1024
+NULL: Final = b"\\N"
+CHUNK: Final = 64 * 1024
 
-SHORT = 1024
+SHORT: Final = 1024
 """Longer texts are answers of endpoints: a thousand of them remembered would be 100 MB."""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import struct
 import time
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import psycopg2
 from psycopg2 import sql
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from cdc_triggers.core.messages import Message
 
-PUBLICATION = "cdc_triggers"
+PUBLICATION: Final = "cdc_triggers"
 
 OPTIONS: Mapping[str, Mapping[str, str]] = {
     "pgoutput": {"proto_version": "1", "publication_names": PUBLICATION, "messages": "true"},
@@ -46,14 +46,14 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
 }
 """What each plugin is asked for. wal2json goes by partition, pgoutput by publication."""
 
-_XLOG_DATA = struct.Struct(">cQQq")
-_KEEPALIVE = struct.Struct(">cQqB")
-_STATUS = struct.Struct(">cQQQqB")
-_EPOCH_2000_US = 946_684_800_000_000
-_TAKEN = 1024 * 1024
+_XLOG_DATA: Final = struct.Struct(">cQQq")
+_KEEPALIVE: Final = struct.Struct(">cQqB")
+_STATUS: Final = struct.Struct(">cQQQqB")
+_EPOCH_2000_US: Final = 946_684_800_000_000
+_TAKEN: Final = 1024 * 1024
 """Bytes after which `read` returns, so that two large messages do not come at once."""
 
-_FILLS = 16
+_FILLS: Final = 16
 
 
 class Decoder(Protocol):

@@ -52,6 +52,20 @@ def test_a_delivery_settles_when_its_attempt_is_recorded_and_not_before() -> Non
     assert stream.engine.ledger.settled == stream.engine.ledger.received > 0
 
 
+def test_a_delivery_knows_its_commit_until_it_was_parked() -> None:
+    stream = Stream(["key"])
+    stream.change([INSERT])
+    stream.read(9)
+    (delivery,) = taken(stream)
+    assert delivery.committed_at == delivery.event.commit_lsn / 1e6  # as `transaction` has it
+    assert stream.finish(delivery, BAD) == "retry"
+    stream.write()
+    stream.clock.advance(60.0)
+    (again,) = feed(stream)
+    assert again.event.id == delivery.event.id
+    assert again.committed_at is None
+
+
 def test_an_event_for_nobody_settles_with_its_commit() -> None:
     stream = Stream([])
     stream.change([INSERT])

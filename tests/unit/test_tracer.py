@@ -169,6 +169,7 @@ def test_watch_counts_from_the_commit_and_each_delivery_once() -> None:
 
     [event] = events([begin, row, commit])
     made = delivery(event)
+    made.committed_at = committed_us / 1e6
     made.started = now + 1.0
     attempt = watch.begin(made, SPEC)
     made.tries += 1
