@@ -69,8 +69,10 @@ def copy_lines(cur: cursor, command: Composed, lines: Iterable[bytes]) -> None:
 
 
 def line(row: Sequence[Value]) -> bytes:
-    """One row."""
-    return b"%b\n" % b"\t".join(map(field, row))
+    """One row; of a large field it makes one copy, or two if something in it is escaped."""
+    fields = [*map(field, row)]
+    fields[-1] += b"\n"
+    return b"\t".join(fields)
 
 
 class _Lines(io.RawIOBase):
@@ -82,6 +84,7 @@ class _Lines(io.RawIOBase):
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         self._lines = iter(lines)
+        self._next = b""
         self._rest = memoryview(b"")
 
     def read(self, size: int = CHUNK, /) -> bytes:
@@ -96,9 +99,14 @@ class _Lines(io.RawIOBase):
 
     def _chunk(self, size: int) -> bytes:
         lines: list[bytes] = []
-        for each in self._lines:
+        if self._next:
+            lines.append(self._next)
+            size -= len(self._next)
+            self._next = b""
+        while size > 0 and (each := next(self._lines, b"")):
+            if lines and len(each) > CHUNK:
+                self._next = each  # alone, so that it is not copied once more
+                break
             lines.append(each)
             size -= len(each)
-            if size <= 0:
-                break
         return b"".join(lines)

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.stream import OK, trigger_row
 
-from cdc_triggers.core import memory
+from cdc_triggers.core import memory, payload
 from cdc_triggers.core.attempt import RESPONSE_BODY_LIMIT, Response
 from cdc_triggers.core.attempt_log import Times
 from cdc_triggers.core.done import Done
 from cdc_triggers.core.engine import Engine
+from cdc_triggers.core.event import event_of
 from cdc_triggers.core.lsn import Lsn
 from cdc_triggers.core.memory import ANY_BYTES, FLIGHT_BYTES, HELD_BYTES, LARGE_BYTES, MIB, Memory
 from cdc_triggers.core.outbox import ANSWERS_BYTES
@@ -279,6 +280,33 @@ def test_neither_all_lines_nor_old_answers_are_kept_in_memory() -> None:
     finally:
         tracemalloc.stop()
     assert peak < 2 * MIB
+
+
+def test_a_large_field_is_copied_once_to_be_written_also_among_small_ones() -> None:
+    large = b"a" * (8 * MIB)
+    rows = ([b"1", b"small"], [b"2", large, b"trace"], [b"3", b"small"])
+    tracemalloc.start()
+    try:
+        lines = _Lines(map(line, rows))
+        size = sum(len(chunk) for chunk in iter(lambda: lines.read(CHUNK), b""))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size == len(large) + len("1\tsmall\n2\t\ttrace\n3\tsmall\n")
+    assert peak < len(large) + MIB
+
+
+def test_a_large_row_is_copied_once_to_be_sent() -> None:
+    large = b'"%b"' % (b"a" * (8 * MIB))
+    event = event_of(log_row("0" * 36, xid=1, new=large), Lsn(1), 0)
+    tracemalloc.start()
+    try:
+        made = payload.body(event, "large", 0, 0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert large in made
+    assert peak < len(large) + MIB
 
 
 def test_who_was_refused_goes_on_when_others_have_made_room() -> None:
