@@ -15,7 +15,7 @@ import gc
 import multiprocessing
 import sys
 import time
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 from cdc_triggers.app.adapters import Adapters
@@ -65,7 +65,8 @@ class _Endpoint(BaseHTTPRequestHandler):
 
 def serve_collector(port: Connection) -> None:
     """Read spans and forget them, in a process of its own; says its port first."""
-    server = HTTPServer(("127.0.0.1", 0), _Endpoint)
+    # a thread for each connection: that of an exporter before is open until this process ends
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Endpoint)
     port.send(server.server_port)
     server.serve_forever()
 
