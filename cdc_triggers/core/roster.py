@@ -128,11 +128,11 @@ class Roster:
             self._refused[state.row.id] = state
 
     def stuck(self, now: float) -> list[TriggerState]:
-        """Triggers whose endpoint is so slow that what waits for it should wait in the table."""
+        """Those whose endpoint is so slow, or tried so seldom, that what waits should be parked."""
         return [
             state
             for state in self.active.values()
-            if state.lanes.in_flight
+            if (state.lanes.in_flight or state.reach.lost)
             and not state.spilling
             and state.lanes.waits_since < now - STUCK_S
         ]

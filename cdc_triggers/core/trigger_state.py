@@ -88,7 +88,8 @@ class TriggerState:
     @property
     def claim_limit(self) -> int:
         """How many to fetch: no more than can be attempted long before their claims end."""
-        return min(self.capacity - self.lanes.queued, self.rounds * self.lanes.max_in_flight)
+        rounds = 1 if self.reach.lost else self.rounds
+        return min(self.capacity - self.lanes.queued, rounds * self.lanes.max_in_flight)
 
     @property
     def full(self) -> bool:

@@ -8,6 +8,7 @@ from support.stream import OK, Row, Stream
 from cdc_triggers.core import reach, trigger_state
 from cdc_triggers.core.attempt import Failure, FailureKind
 from cdc_triggers.core.reach import TRIALS_S
+from cdc_triggers.core.roster import STUCK_S
 from cdc_triggers.core.trigger_state import STILL_S, STILL_TICKS
 
 REFUSED = Failure(FailureKind.CONNECT, "connection refused")
@@ -80,6 +81,17 @@ def test_what_gathers_for_it_is_parked_without_an_attempt_and_never_stops_the_re
     reasons = [row.reason for row in stream.database.deliveries.values()]
     assert reasons.count("overflow") > 15
     assert {row.trigger_id for row in stream.database.deliveries.values()} == {DOWN}
+
+
+def test_what_waits_for_its_trial_holds_no_wal() -> None:
+    stream = lose()
+    inserts(stream, 2)
+    attempt(stream, up=False)
+    assert stream.engine.roster.active[DOWN].lanes.queued == 1
+    assert stream.engine.ledger.unsettled == 1
+    pass_time(stream, STUCK_S + 0.1)
+    stream.write()
+    assert stream.engine.ledger.unsettled == 0
 
 
 def test_when_it_is_there_again_it_gets_everything_at_once_in_the_order_of_the_stream() -> None:
