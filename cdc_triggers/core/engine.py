@@ -172,6 +172,7 @@ class Engine:
         decision = retry.decide(conf, outcome, delivery.tries, now=times.wall, jitter=times.jitter)
         name = _OUTCOMES[type(decision)]
         state = self._roster.of(delivery)
+        state.ended(outcome)
         attempt = self._attempts.row(delivery, state.row, outcome, times, name)
         if delivery.row is Row.PENDING:
             # logged with what follows from it: else a crash between the two would send it again
@@ -292,14 +293,12 @@ class Engine:
         """Let time pass: slow attempts are written down, full queues give way."""
         for state in self._roster:
             self._write_down(state, now - SLOW_S)
-        self._roster.retry_refused()
+        self._roster.tick()
         if (since := self.ledger.oldest_since) is not None and since < now - STUCK_S:
             for state in self._roster.stuck(now):
                 self._spill(state, now)
-        for state in self._roster.full:
-            self._roster.relieve(state, now)
-            if state.pressure.exhausted(now, others_wait=self._roster.others_wait(state, now)):
-                self._spill(state, now)
+        for state in self._roster.hindering(now):
+            self._spill(state, now)
         self._roster.forget()
 
     def park_queued(self, now: float) -> None:
@@ -352,7 +351,8 @@ class Engine:
         else:
             state.lanes.offer(delivery)
             self._roster.run(state)
-            self._roster.fill(state, now)
+            if self._roster.fill(state, now):
+                self._spill(state, now)
 
     def _new(
         self, trigger_id: int, revision: Revision, event: Event, keys: Keys, now: float

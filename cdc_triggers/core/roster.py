@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cdc_triggers.core.memory import ANY_BYTES, is_large
+from cdc_triggers.core.reach import Trials
 from cdc_triggers.core.trigger_state import TriggerState
 
 if TYPE_CHECKING:
@@ -37,10 +38,11 @@ class Roster:
         self._runnable: dict[int, TriggerState] = {}
         # for a first attempt and for a large one: in order of asking, so that none is passed over
         self._waiting: dict[bool, dict[int, TriggerState]] = {False: {}, True: {}}
-        # they have attempts in flight: the end of one is their next chance, or the next tick
+        # the end of an attempt of theirs is their next chance, or the next tick
         self._refused: dict[int, TriggerState] = {}
         self._full: dict[int, TriggerState] = {}
         self._claims: dict[int, Share] = {}
+        self._trials = Trials()
 
     def __iter__(self) -> Iterator[TriggerState]:
         return iter([*self.active.values(), *self.departed.values()])
@@ -83,12 +85,15 @@ class Roster:
             if not state.lanes.can_take:
                 continue
             size = state.lanes.head.size
-            if self._memory.may_fly(size, state.lanes.flying):
+            if not self._memory.may_fly(size, state.lanes.flying):
+                self._set_back(state, size)
+            elif state.reach.lost and not self._trials.grant(now):
+                self._refused[state.row.id] = state
+            else:
                 delivery = state.lanes.take()
                 self.run(state)
                 self.relieve(state, now)
                 return delivery
-            self._set_back(state, size)
         return None
 
     def wrote(self, delivery: Delivery) -> None:
@@ -100,8 +105,10 @@ class Roster:
             self._memory.afloat = 0
             delivery.forget_images()
 
-    def retry_refused(self) -> None:
-        """Others may have made room."""
+    def tick(self) -> None:
+        """Others may have made room; and who has not moved?"""
+        for state in self:
+            state.tick()
         self._runnable.update(self._refused)
         self._refused.clear()
 
@@ -121,11 +128,11 @@ class Roster:
             self._refused[state.row.id] = state
 
     def stuck(self, now: float) -> list[TriggerState]:
-        """Triggers whose endpoint is so slow that what waits for it should wait in the table."""
+        """Those whose endpoint is so slow, or tried so seldom, that what waits should be parked."""
         return [
             state
             for state in self.active.values()
-            if state.lanes.in_flight
+            if (state.lanes.in_flight or state.reach.lost)
             and not state.spilling
             and state.lanes.waits_since < now - STUCK_S
         ]
@@ -140,11 +147,26 @@ class Roster:
         """True if the reader must wait."""
         return bool(self._full)
 
-    def fill(self, state: TriggerState, now: float) -> None:
-        """Hold up the reader if the trigger's queue is full."""
-        if state.full:
-            state.pressure.full(now)
-            self._full[state.row.id] = state
+    def fill(self, state: TriggerState, now: float) -> bool:
+        """Hold up the reader if the trigger's queue is full; True: no, it must give way."""
+        if not state.full:
+            return False
+        state.pressure.full(now)
+        self._full[state.row.id] = state
+        return self._must_give_way(state, now)
+
+    def hindering(self, now: float) -> Iterator[TriggerState]:
+        """Those that hold up the reader and may not any longer; each gives way before the next."""
+        for state in self.full:
+            self.relieve(state, now)
+            if state.row.id in self._full and self._must_give_way(state, now):
+                yield state
+
+    def _must_give_way(self, state: TriggerState, now: float) -> bool:
+        others_wait = self.others_wait(state, now)
+        return state.pressure.exhausted(now, others_wait=others_wait) or (
+            others_wait and state.stands_still(now)
+        )
 
     def relieve(self, state: TriggerState, now: float) -> None:
         """Let the reader go on if enough of the trigger's queue has drained."""

@@ -8,8 +8,10 @@ from cdc_triggers.core.lanes import Lanes
 from cdc_triggers.core.memory import MIB
 from cdc_triggers.core.parked_keys import ParkedKeys
 from cdc_triggers.core.pressure import Pressure
+from cdc_triggers.core.reach import Reach
 
 if TYPE_CHECKING:
+    from cdc_triggers.core.attempt import Outcome
     from cdc_triggers.core.delivery import Delivery
     from cdc_triggers.core.memory import Memory
     from cdc_triggers.core.records import TriggerRow
@@ -27,6 +29,13 @@ SMALL_CLAIMS = 16
 LARGE_S = 0.25
 """How soon it is looked again for a large row, while another one is in memory."""
 
+STILL_S = 0.25
+"""A trigger of which no attempt has ended for so long stands still. Half of a full queue is four
+rounds of `max_in_flight`, if not more: it cannot take them within the second of `pressure`."""
+
+STILL_TICKS = 3
+"""And so many ticks: in one the loop may have stood still itself, with the answers unread."""
+
 POLL_S = 30.0
 """A trigger with parked deliveries is looked at this often, whatever was foreseen."""
 
@@ -42,6 +51,7 @@ class TriggerState:
         wants_large: its next claim should bring a large row too, if that may be.
         rounds: how many times `max_in_flight` a claim may bring. It doubles as long as attempts end
             well: a failure gives back all that was claimed behind it, at two writes a row.
+        reach: whether its endpoint can be reached.
         gone: the trigger was dropped; what is left of it is archived.
         active_at: when an event of the stream last came for it.
     """
@@ -56,12 +66,16 @@ class TriggerState:
         self.claiming = self.wants_large = False
         self._small_claims = 0
         self.rounds = 1
+        self.reach = Reach()
+        self._still_ticks = 0
         self.gone = False
         self.active_at = float("-inf")
         self._memory = memory
 
     def update(self, row: TriggerRow) -> None:
         """The trigger was changed, paused or resumed."""
+        if row.revisions[0].number != self.row.revisions[0].number:
+            self.reach.forget()
         self.row = row
         self.lanes.max_in_flight = row.revisions[0].spec.max_in_flight
         self.spilling = self.spilling or row.paused
@@ -74,7 +88,8 @@ class TriggerState:
     @property
     def claim_limit(self) -> int:
         """How many to fetch: no more than can be attempted long before their claims end."""
-        return min(self.capacity - self.lanes.queued, self.rounds * self.lanes.max_in_flight)
+        rounds = 1 if self.reach.lost else self.rounds
+        return min(self.capacity - self.lanes.queued, rounds * self.lanes.max_in_flight)
 
     @property
     def full(self) -> bool:
@@ -97,8 +112,32 @@ class TriggerState:
 
     @property
     def crowded(self) -> bool:
-        """True if more keys are parked than should be remembered."""
-        return len(self.blocked) > BLOCKED_KEYS or self.blocked.size > self._memory.free_keys
+        """True if its events should wait in the table.
+
+        More keys are parked than should be remembered, or there is no end of what waits for an
+        endpoint that is out of reach.
+        """
+        return (
+            len(self.blocked) > BLOCKED_KEYS
+            or self.blocked.size > self._memory.free_keys
+            or (self.reach.lost and self.lanes.queued >= self.lanes.max_in_flight)
+        )
+
+    def ended(self, outcome: Outcome) -> None:
+        """An attempt ended."""
+        self._still_ticks = 0
+        self.reach.ended(outcome)
+
+    def tick(self) -> None:
+        """Time has passed, and the loop has taken what came in it."""
+        self._still_ticks = self._still_ticks + 1 if self.lanes.in_flight else 0
+
+    def stands_still(self, now: float) -> bool:
+        """True if its attempts run, and none has ended for a while."""
+        if self._still_ticks < STILL_TICKS:
+            return False
+        oldest = next(iter(self.lanes.in_flight.values()), None)
+        return oldest is not None and oldest.started <= now - STILL_S
 
     def is_blocked(self, delivery: Delivery) -> bool:
         """True if an earlier delivery of one of its keys is parked."""
@@ -180,5 +219,11 @@ class TriggerState:
             and not self.claiming
             and not self.gone
             and not self.row.paused
-            and self.half_empty
+            and self._has_use(now)
         )
+
+    def _has_use(self, now: float) -> bool:
+        """True if what is fetched could be sent soon; else some of it, to see how that ends."""
+        if self.reach.lost or self.stands_still(now):
+            return not self.lanes.queued
+        return self.half_empty

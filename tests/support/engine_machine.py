@@ -9,7 +9,7 @@ from unittest import mock
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from cdc_triggers.core import memory, outbox, parking, trigger_state
+from cdc_triggers.core import memory, outbox, parking, reach, trigger_state
 from cdc_triggers.core.attempt import Failure, FailureKind
 from cdc_triggers.testing.store import CLAIM_S
 from support.redelivery import put_back
@@ -26,7 +26,10 @@ SMALL = (
     (trigger_state, "CAPACITY_EVENTS", CAPACITY),
     (trigger_state, "CAPACITY_PER_SLOT", 1),
     (trigger_state, "BLOCKED_KEYS", BLOCKED),
+    (trigger_state, "STILL_TICKS", 1),
     (parking, "OUTBOX_RECORDS", 12),
+    (reach, "MISSES", 2),
+    (reach, "TRIALS", 1.0),
 )
 """Limits that a few events reach."""
 
@@ -64,7 +67,8 @@ rows = st.one_of(
     st.builds(lambda a, b: Row("UPDATE", a, b), keys, keys),
 )
 picks = st.integers(0, 99)
-ENDS: list[Outcome] = [OK, OK, BAD, Failure(FailureKind.TIMEOUT, "no answer")]
+REFUSED = Failure(FailureKind.CONNECT, "connection refused")
+ENDS: list[Outcome] = [OK, OK, BAD, REFUSED, REFUSED, Failure(FailureKind.TIMEOUT, "no answer")]
 outcomes: st.SearchStrategy[Outcome] = st.sampled_from(ENDS)
 WAITS = [0.0, 0.3, 1.1, 2.0, 3.5, CLAIM_S + 1]
 """Seconds: as little as a slow attempt, and so much that a claim runs out."""
@@ -79,11 +83,11 @@ class EngineMachine(RuleBasedStateMachine):
         self.patches = ExitStack()
         self.small(SMALL)
 
-    def small(self, limits: tuple[tuple[object, str, int], ...]) -> None:
+    def small(self, limits: tuple[tuple[object, str, float], ...]) -> None:
         for module, name, value in limits:
             self.patches.enter_context(mock.patch.object(module, name, value))
 
-    @initialize(ordering=orderings, tight=st.booleans(), last=st.sampled_from([OK, BAD]))
+    @initialize(ordering=orderings, tight=st.booleans(), last=st.sampled_from([OK, BAD, REFUSED]))
     def begin(self, ordering: tuple[str, ...], *, tight: bool, last: Outcome) -> None:
         if tight:
             self.small(TIGHT)
