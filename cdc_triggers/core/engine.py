@@ -291,13 +291,12 @@ class Engine:
         for state in self._roster:
             self._write_down(state, now - SLOW_S)
         self._roster.retry_refused()
-        if (since := self.ledger.oldest_since) is not None and since < now - STUCK_S:
-            for state in self._roster.stuck(now):
-                self._spill(state, now)
-        for state in self._roster.full:
-            self._roster.relieve(state, now)
-            if state.pressure.exhausted(now, others_wait=self._roster.others_wait(state, now)):
-                self._spill(state, now)
+        since = self.ledger.oldest_since
+        held = since is not None and since < now - STUCK_S
+        for state in self._roster.too_slow(now, held=held):
+            if self._parking.crowded:
+                break  # at the next tick: until it is written, who spills can send nothing
+            self._spill(state, now)
         self._roster.forget()
 
     def park_queued(self, now: float) -> None:
@@ -369,6 +368,8 @@ class Engine:
         match decision:
             case retry.Delivered():
                 self.delivered += 1
+                if delivery.row is Row.ABSENT:
+                    state.went_well()
                 self._parking.delivered(delivery)
             case retry.Retry(delay_s):
                 state.rounds = 1

@@ -23,6 +23,10 @@ OUTBOX_RECORDS = 5_000
 OUTBOX_BYTES = 16 * MIB
 """Unwritten records at which intake and sending wait for the store."""
 
+OUTBOX_PARKS = 1_000
+"""Unwritten parks at which intake waits: they take some 40 ms to write, and meanwhile nothing comes
+out of the table."""
+
 HOLD_MARGIN_S = 30.0
 """How much longer than its timeout an attempt in flight keeps its row."""
 
@@ -39,10 +43,16 @@ class Parking:
         """True if so much is unwritten that nothing more should be started."""
         memory = self._memory
         return (
-            len(self.outbox) >= OUTBOX_RECORDS
+            self.crowded
+            or len(self.outbox) >= OUTBOX_RECORDS
             or self.outbox.size >= OUTBOX_BYTES
             or (memory.free <= 0 and memory.unwritten > 0)
         )
+
+    @property
+    def crowded(self) -> bool:
+        """True if so much is being parked that whoever waits for a row of it would wait long."""
+        return len(self.outbox.parks) >= OUTBOX_PARKS
 
     @property
     def far_behind(self) -> bool:

@@ -120,8 +120,19 @@ class Roster:
         else:
             self._refused[state.row.id] = state
 
-    def stuck(self, now: float) -> list[TriggerState]:
-        """Triggers whose endpoint is so slow that what waits for it should wait in the table."""
+    def too_slow(self, now: float, *, held: bool) -> Iterator[TriggerState]:
+        """Triggers whose endpoint is so slow that what waits for it should wait in the table.
+
+        With `held` those too that hold the WAL though their queue is not full.
+        """
+        if held:
+            yield from self._stuck(now)
+        for state in self.full:
+            self.relieve(state, now)
+            if state.pressure.exhausted(now, others_wait=self._others_wait(state, now)):
+                yield state
+
+    def _stuck(self, now: float) -> list[TriggerState]:
         return [
             state
             for state in self.active.values()
@@ -157,12 +168,16 @@ class Roster:
         for state in self.full:
             self.relieve(state, now)
 
-    def others_wait(self, state: TriggerState, now: float) -> bool:
-        """True if other triggers would have work if this one did not hold up the reader."""
+    def _others_wait(self, state: TriggerState, now: float) -> bool:
+        """True if other triggers would have work if this one did not hold up the reader.
+
+        Those that have enough in memory would not, nor those that are fed from the table.
+        """
         return any(
-            other is not state
+            other.lanes.hungry
+            and not other.spilling
+            and other is not state
             and other.active_at > now - ACTIVE_S
-            and other.row.id not in self._full
             for other in self.active.values()
         )
 
