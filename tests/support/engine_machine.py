@@ -27,6 +27,7 @@ SMALL = (
     (trigger_state, "CAPACITY_PER_SLOT", 1),
     (trigger_state, "BLOCKED_KEYS", BLOCKED),
     (parking, "OUTBOX_RECORDS", 12),
+    (parking, "OUTBOX_PARKS", 6),
 )
 """Limits that a few events reach."""
 
