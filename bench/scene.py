@@ -114,11 +114,19 @@ class Scene:
         if done.returncode:
             raise BenchError(f"cdc-triggers {arguments[0]} failed", hint=done.stderr)
 
+    def pass_over(self) -> None:
+        """Move the slot past all until now, also past what `apply` says to the streams."""
+        advance = "SELECT pg_replication_slot_advance(%s, pg_current_wal_flush_lsn())"
+        self.execute(advance, self.slot)
+
     @contextlib.contextmanager
     def slot_copy(self, source: str = "") -> Iterator[str]:
         """A copy of a slot, with the same backlog; dropped at the end."""
+        parked = self.value("SELECT coalesce(max(id), 0) FROM cdc_triggers.delivery")
         with self._slot("pg_copy_logical_replication_slot(%s, %s)", source or self.slot) as name:
             yield name
+        # what a stream on it has parked at its end, the next one would send first
+        self.execute("DELETE FROM cdc_triggers.delivery WHERE id > %s", parked)
 
     @contextlib.contextmanager
     def mark(self) -> Iterator[str]:

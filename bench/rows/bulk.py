@@ -30,6 +30,7 @@ def measure(rig: Rig, scale: Scale) -> Iterator[Figure]:
         for scene in (small, big):
             scene.execute(load.ORDERS)
             scene.apply(trigger("measured"))
+            scene.pass_over()
         load.backlog(rig, small, window)
         big.execute(load.insert_many("orders", rows))
         big.execute("CHECKPOINT")

@@ -25,9 +25,6 @@ takes some turns of the loop: on a busy machine the lease ran out in the meantim
 With 10 ms an endpoint that answers after 20 ms got a tenth less than it could take.
 """
 
-SLICE_MESSAGES: Final = 16
-"""Taken between two looks at the clock."""
-
 
 class Intake:
     """Takes for as long as the engine will have them.
@@ -51,16 +48,9 @@ class Intake:
     def take(self) -> bool:
         """Take messages for a moment; False: there are no more, or the engine must wait."""
         now = self._now()
-        while self._take_some(now):
-            if self._now() >= now + SLICE_S:
-                return True
-        return False
-
-    def _take_some(self, now: float) -> bool:
+        until = now + SLICE_S
         engine, pending, received = self._engine, self._pending, self._watch.received
-        for _ in range(SLICE_MESSAGES):
-            if not pending and not self._read(now):
-                return False
+        while pending or self._read(now):
             message = pending[0][1]
             # only rows take room: the question is not asked for what stands around them
             if type(message) is LogRow and not engine.can_receive:
@@ -69,7 +59,9 @@ class Intake:
                 return False
             pending.popleft()
             received(message, now)
-        return True
+            if self._now() >= until:  # after each: a hundred triggers may want one row
+                return True
+        return False
 
     def _read(self, now: float) -> bool:
         """Read what has come, if the engine has room; True if there is anything to take."""

@@ -292,12 +292,13 @@ class Engine:
     def tick(self, now: float) -> None:
         """Let time pass: slow attempts are written down, full queues give way."""
         for state in self._roster:
-            self._write_down(state, now - SLOW_S)
+            self._parking.slow(state, now - SLOW_S)
         self._roster.tick()
-        if (since := self.ledger.oldest_since) is not None and since < now - STUCK_S:
-            for state in self._roster.stuck(now):
-                self._spill(state, now)
-        for state in self._roster.hindering(now):
+        since = self.ledger.oldest_since
+        held = since is not None and since < now - STUCK_S
+        for state in self._roster.too_slow(now, held=held):
+            if self._parking.crowded:
+                break  # at the next tick: until it is written, who spills can send nothing
             self._spill(state, now)
         self._roster.forget()
 
@@ -309,7 +310,7 @@ class Engine:
     def write_down_all(self) -> None:
         """Give every attempt that runs a row, so that the LSN can move past it (a drain)."""
         for state in self._roster:
-            self._write_down(state, math.inf)
+            self._parking.slow(state, math.inf)
 
     def abandon(self, delivery: Delivery, now: float) -> None:
         """An attempt is given up before it ended: written down, to be made again."""
@@ -372,6 +373,8 @@ class Engine:
         match decision:
             case retry.Delivered():
                 self.delivered += 1
+                if delivery.row is Row.ABSENT:
+                    state.went_well()
                 self._parking.delivered(delivery)
             case retry.Retry(delay_s):
                 state.rounds = 1
@@ -392,11 +395,3 @@ class Engine:
         self._parking.empty(state, reason)
         self._roster.rest(state)
         self._roster.relieve(state, now)
-
-    def _write_down(self, state: TriggerState, until: float) -> None:
-        """Give attempts that began before then a row; their results will update it."""
-        for delivery in state.lanes.in_flight.values():
-            if delivery.started > until:
-                break  # in order of their start
-            if delivery.row is Row.ABSENT:
-                self._parking.slow(state, delivery)

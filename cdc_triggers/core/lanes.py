@@ -62,6 +62,11 @@ class Lanes:
         return bool(self._ready) and len(self.in_flight) < self.max_in_flight
 
     @property
+    def hungry(self) -> bool:
+        """True if there is room for another attempt, and nothing here that may be sent."""
+        return not self._ready and len(self.in_flight) < self.max_in_flight
+
+    @property
     def waits_since(self) -> float:
         """When one of the first in the queues was queued; infinity if both are empty.
 

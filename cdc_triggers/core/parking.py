@@ -23,6 +23,10 @@ OUTBOX_RECORDS = 5_000
 OUTBOX_BYTES = 16 * MIB
 """Unwritten records at which intake and sending wait for the store."""
 
+OUTBOX_PARKS = 1_000
+"""Unwritten parks at which intake waits: they take some 40 ms to write, and meanwhile nothing comes
+out of the table."""
+
 HOLD_MARGIN_S = 30.0
 """How much longer than its timeout an attempt in flight keeps its row."""
 
@@ -39,10 +43,16 @@ class Parking:
         """True if so much is unwritten that nothing more should be started."""
         memory = self._memory
         return (
-            len(self.outbox) >= OUTBOX_RECORDS
+            self.crowded
+            or len(self.outbox) >= OUTBOX_RECORDS
             or self.outbox.size >= OUTBOX_BYTES
             or (memory.free <= 0 and memory.unwritten > 0)
         )
+
+    @property
+    def crowded(self) -> bool:
+        """True if so much is being parked that whoever waits for a row of it would wait long."""
+        return len(self.outbox.parks) >= OUTBOX_PARKS
 
     @property
     def far_behind(self) -> bool:
@@ -79,10 +89,14 @@ class Parking:
         else:
             self._park(state, delivery, "failed", status="dead", error=error)
 
-    def slow(self, state: TriggerState, delivery: Delivery) -> None:
-        """Its attempt still runs: it is parked with a claim on it, and its result follows."""
-        self._hold(state, delivery)
-        self._park_behind(state, delivery)
+    def slow(self, state: TriggerState, until: float) -> None:
+        """Attempts that began before then run on: parked with a claim on them, results follow."""
+        for delivery in state.lanes.in_flight.values():
+            if delivery.started > until:
+                break  # in order of their start
+            if delivery.row is Row.ABSENT:
+                self._hold(state, delivery)
+                self._park_behind(state, delivery)
 
     def empty(self, state: TriggerState, reason: str) -> None:
         """Write down all that waits, and first what is in flight.

@@ -1,13 +1,15 @@
 """May a trigger hold up the reader any longer? A healthy burst may; a slow endpoint may not.
 
 A trigger whose queue is full stops the reader until half of it has drained. It must get there
-within a second. And while other triggers have work, its stops come out of a budget of a second that
-refills at a tenth of real time: so a slow endpoint takes at most a tenth of the others' time.
+within 2.5 s: then what waits in its queue is sent before it counts as stuck. And while other
+triggers have nothing to do, its stops come out of a budget of a second that refills at a tenth of
+real time: so a slow endpoint takes at most a tenth of the others' time.
 """
 
 from __future__ import annotations
 
-PATIENCE_S = 1.0
+PATIENCE_S = 2.5
+BUDGET_S = 1.0
 REFILL = 0.1
 
 
@@ -16,7 +18,7 @@ class Pressure:
 
     def __init__(self) -> None:
         self.since: float | None = None
-        self._budget = PATIENCE_S
+        self._budget = BUDGET_S
         self._updated = 0.0
 
     def full(self, now: float) -> None:
@@ -40,5 +42,5 @@ class Pressure:
         return held >= PATIENCE_S or (others_wait and held >= self._budget)
 
     def _refill(self, now: float) -> None:
-        self._budget = min(PATIENCE_S, self._budget + (now - self._updated) * REFILL)
+        self._budget = min(BUDGET_S, self._budget + (now - self._updated) * REFILL)
         self._updated = now

@@ -127,7 +127,20 @@ class Roster:
         else:
             self._refused[state.row.id] = state
 
-    def stuck(self, now: float) -> list[TriggerState]:
+    def too_slow(self, now: float, *, held: bool) -> Iterator[TriggerState]:
+        """Triggers of which what waits should wait in the table; each gives way before the next.
+
+        Those that hold up the reader and may not any longer; with `held` those too that hold the
+        WAL though their queue is not full.
+        """
+        if held:
+            yield from self._stuck(now)
+        for state in self.full:
+            self.relieve(state, now)
+            if state.row.id in self._full and self._must_give_way(state, now):
+                yield state
+
+    def _stuck(self, now: float) -> list[TriggerState]:
         """Those whose endpoint is so slow, or tried so seldom, that what waits should be parked."""
         return [
             state
@@ -155,18 +168,13 @@ class Roster:
         self._full[state.row.id] = state
         return self._must_give_way(state, now)
 
-    def hindering(self, now: float) -> Iterator[TriggerState]:
-        """Those that hold up the reader and may not any longer; each gives way before the next."""
-        for state in self.full:
-            self.relieve(state, now)
-            if state.row.id in self._full and self._must_give_way(state, now):
-                yield state
-
     def _must_give_way(self, state: TriggerState, now: float) -> bool:
-        others_wait = self.others_wait(state, now)
-        return state.pressure.exhausted(now, others_wait=others_wait) or (
-            others_wait and state.stands_still(now)
-        )
+        others = self._others(state, now)
+        if state.stands_still(now) and any(other.row.id not in self._full for other in others):
+            return True
+        # who has enough in memory does not wait for the reader, nor who is fed from the table
+        wait = any(other.lanes.hungry and not other.spilling for other in others)
+        return state.pressure.exhausted(now, others_wait=wait)
 
     def relieve(self, state: TriggerState, now: float) -> None:
         """Let the reader go on if enough of the trigger's queue has drained."""
@@ -179,14 +187,12 @@ class Roster:
         for state in self.full:
             self.relieve(state, now)
 
-    def others_wait(self, state: TriggerState, now: float) -> bool:
-        """True if other triggers would have work if this one did not hold up the reader."""
-        return any(
-            other is not state
-            and other.active_at > now - ACTIVE_S
-            and other.row.id not in self._full
-            for other in self.active.values()
-        )
+    def _others(self, state: TriggerState, now: float) -> list[TriggerState]:
+        """Other triggers for which the stream had an event of late."""
+        active = self.active.values()
+        return [
+            other for other in active if other is not state and other.active_at > now - ACTIVE_S
+        ]
 
     def claims_due(self, now: float) -> list[tuple[int, int]]:
         """Whose parked deliveries should be fetched, and how many; who has waited longest first."""

@@ -49,7 +49,7 @@ class TriggerState:
         next_claim_at: when to look for due deliveries; None: nothing is parked.
         claiming: a claim is under way.
         wants_large: its next claim should bring a large row too, if that may be.
-        rounds: how many times `max_in_flight` a claim may bring. It doubles as long as attempts end
+        rounds: how many times `max_in_flight` a claim may bring. It grows as long as attempts end
             well: a failure gives back all that was claimed behind it, at two writes a row.
         reach: whether its endpoint can be reached.
         gone: the trigger was dropped; what is left of it is archived.
@@ -197,6 +197,10 @@ class TriggerState:
         self.claiming = False
         self._small_claims = 0 if large else self._small_claims + 1
         self.wants_large = self._small_claims >= SMALL_CLAIMS
+
+    def went_well(self) -> None:
+        """An attempt of a delivery from the stream ended well: a claim may bring more."""
+        self.rounds = min(ROUNDS, self.rounds + 1)
 
     def look_again(self, found: int, next_due_s: float | None, now: float) -> None:
         """A claim found so many rows, or none: then `next_due_s` says when the next is due."""

@@ -53,6 +53,7 @@ class LanesMachine(RuleBasedStateMachine):
         ready = [each for each in self.here if each not in self.flying and self.free(each)]
         may = bool(ready) and len(self.flying) < MAX_IN_FLIGHT
         assert self.lanes.can_take == may
+        assert self.lanes.hungry == (not ready and len(self.flying) < MAX_IN_FLIGHT)
         head = self.lanes.head if may else None
         taken = self.lanes.take()
         if not may:

@@ -30,6 +30,7 @@ SMALL = (
     (parking, "OUTBOX_RECORDS", 12),
     (reach, "MISSES", 2),
     (reach, "TRIALS", 1.0),
+    (parking, "OUTBOX_PARKS", 6),
 )
 """Limits that a few events reach."""
 

@@ -7,6 +7,7 @@ from support.stream import OK, Row, Stream
 
 from cdc_triggers.core import reach, trigger_state
 from cdc_triggers.core.attempt import Failure, FailureKind
+from cdc_triggers.core.pressure import PATIENCE_S
 from cdc_triggers.core.reach import TRIALS_S
 from cdc_triggers.core.roster import STUCK_S
 from cdc_triggers.core.trigger_state import STILL_S, STILL_TICKS
@@ -177,7 +178,7 @@ def test_alone_a_queue_may_stand_still_for_as_long_as_any() -> None:
     pass_time(stream, STILL_S + 0.1, STILL_TICKS)
     inserts(stream, 4)
     assert not stream.engine.can_receive
-    pass_time(stream, 1.0)
+    pass_time(stream, PATIENCE_S)
     assert stream.engine.can_receive
 
 
