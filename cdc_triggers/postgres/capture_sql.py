@@ -43,12 +43,14 @@ class Rendered(NamedTuple):
 
 
 def functions_sql(cursor: extensions.cursor, version: int) -> str:
-    """The text of all capture functions, for the rings as they are set in this database."""
+    """The text of all capture functions, with what is this database's own baked in."""
     cursor.execute(query("apply_rings"))
     text, baked = _template(version), {}
     for name, buckets, period_s in cursor.fetchall():
         kind = "event" if name == "event_log" else name
         baked[f"{kind}_buckets"], baked[f"{kind}_period_s"] = str(buckets), str(period_s)
+    cursor.execute(query("apply_event_id_base"))
+    baked["event_id_base"] = "".join(f"({base})" for (base,) in cursor.fetchall())
     for name, value in baked.items():
         text = text.replace("{" + name + "}", value)
     return text

@@ -8,9 +8,14 @@
 -- costs 7 % of a single-row statement. What stands in braces is baked in by the installer: looking it
 -- up once per statement would cost more than the rest.
 
+CREATE OR REPLACE FUNCTION cdc_triggers.event_bucket_at(epoch double precision) RETURNS smallint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (floor(epoch / {event_period_s})::bigint % {event_buckets})::smallint;
+COMMENT ON FUNCTION cdc_triggers.event_bucket_at(double precision) IS 'Place of a moment, in seconds since 1970, in the ring event_log.';
+
 CREATE OR REPLACE FUNCTION cdc_triggers.event_bucket(at timestamptz) RETURNS smallint
 LANGUAGE sql STABLE PARALLEL SAFE
-RETURN (floor(date_part('epoch', at) / {event_period_s})::bigint % {event_buckets})::smallint;
+RETURN cdc_triggers.event_bucket_at(date_part('epoch', at));
 COMMENT ON FUNCTION cdc_triggers.event_bucket(timestamptz) IS 'Place of a moment in the ring event_log.';
 
 CREATE OR REPLACE FUNCTION cdc_triggers.attempt_bucket(at timestamptz) RETURNS smallint
@@ -23,13 +28,20 @@ LANGUAGE sql VOLATILE PARALLEL SAFE
 RETURN {uuid};
 COMMENT ON FUNCTION cdc_triggers.new_event_id() IS 'UUID version 7: sorted by time.';
 
--- Making random bits for every row would be a quarter of a bulk INSERT. Time and 12 random bits come
--- from the statement's seed; the other 62 are 61 bits of it plus seq, which no two rows share.
-CREATE OR REPLACE FUNCTION cdc_triggers.event_id(seed uuid, seq bigint) RETURNS uuid
-LANGUAGE sql STABLE PARALLEL SAFE
-RETURN (left(seed::text, 19) || to_hex((-9223372036854775808)::bigint
-        | ((uuid_hash_extended(seed, 0) & 2305843009213693951) + seq)))::uuid;
-COMMENT ON FUNCTION cdc_triggers.event_id(uuid, bigint) IS 'UUID version 7 of one row of a statement, from the statement''s own and the row''s seq.';
+-- The ids of a statement's rows, UUIDs of version 7 too. One call for random bits would be a sixth of what
+-- capture costs a single row. So the first half is the statement's time, to a quarter of a microsecond;
+-- the second is the row's seq, which no two rows share, counted from a number that is this
+-- database's own. (event_id(uuid, bigint) of earlier versions is left where it is: a statement
+-- that is running while apply replaces these functions may still need it.)
+CREATE OR REPLACE FUNCTION cdc_triggers.event_id_time(epoch double precision) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN lpad(to_hex((epoch * 4096000)::bigint + ((epoch * 4096000)::bigint >> 12) * 61440 + 28672), 16, '0');
+COMMENT ON FUNCTION cdc_triggers.event_id_time(double precision) IS 'First half of an event id: 48 bits of milliseconds, version 7, 12 bits of the millisecond''s fraction.';
+
+CREATE OR REPLACE FUNCTION cdc_triggers.event_id(id_time text, seq bigint) RETURNS uuid
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (id_time || to_hex({event_id_base} + seq))::uuid;
+COMMENT ON FUNCTION cdc_triggers.event_id(text, bigint) IS 'UUID version 7 of one row of a statement, from event_id_time and the row''s seq.';
 
 -- What the writer's session says of itself, unparsed: whatever it holds, the statement succeeds. Our own
 -- settings win; their session is wrapped, so that the stream knows it from Hasura's.
@@ -53,8 +65,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
 #variable_conflict use_variable
 DECLARE
-    moment timestamptz := clock_timestamp();
-    seed uuid := cdc_triggers.new_event_id();
+    epoch double precision := date_part('epoch', clock_timestamp());
+    moment timestamptz := to_timestamp(epoch);
+    bucket smallint := cdc_triggers.event_bucket_at(epoch);
+    id_time text := cdc_triggers.event_id_time(epoch);
     writer_session text := cdc_triggers.writer_session();
     writer_trace text := cdc_triggers.writer_trace();
 BEGIN
@@ -63,7 +77,7 @@ BEGIN
     END IF;
     INSERT INTO cdc_triggers.event_log
         (bucket, seq, id, table_id, xid, created_at, op, schema_name, table_name, new, session, trace)
-    SELECT cdc_triggers.event_bucket(moment), change.seq, cdc_triggers.event_id(seed, change.seq),
+    SELECT bucket, change.seq, cdc_triggers.event_id(id_time, change.seq),
            TG_ARGV[0]::integer, pg_current_xact_id(), moment, 'INSERT', TG_TABLE_SCHEMA, TG_TABLE_NAME,
            row_to_json(change.image),
            writer_session, writer_trace
@@ -79,8 +93,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
 #variable_conflict use_variable
 DECLARE
-    moment timestamptz := clock_timestamp();
-    seed uuid := cdc_triggers.new_event_id();
+    epoch double precision := date_part('epoch', clock_timestamp());
+    moment timestamptz := to_timestamp(epoch);
+    bucket smallint := cdc_triggers.event_bucket_at(epoch);
+    id_time text := cdc_triggers.event_id_time(epoch);
     writer_session text := cdc_triggers.writer_session();
     writer_trace text := cdc_triggers.writer_trace();
 BEGIN
@@ -89,7 +105,7 @@ BEGIN
     END IF;
     INSERT INTO cdc_triggers.event_log
         (bucket, seq, id, table_id, xid, created_at, op, schema_name, table_name, old, session, trace)
-    SELECT cdc_triggers.event_bucket(moment), change.seq, cdc_triggers.event_id(seed, change.seq),
+    SELECT bucket, change.seq, cdc_triggers.event_id(id_time, change.seq),
            TG_ARGV[0]::integer, pg_current_xact_id(), moment, 'DELETE', TG_TABLE_SCHEMA, TG_TABLE_NAME,
            row_to_json(change.image),
            writer_session, writer_trace
@@ -110,8 +126,10 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
 #variable_conflict use_variable
 DECLARE
-    moment timestamptz := clock_timestamp();
-    seed uuid := cdc_triggers.new_event_id();
+    epoch double precision := date_part('epoch', clock_timestamp());
+    moment timestamptz := to_timestamp(epoch);
+    bucket smallint := cdc_triggers.event_bucket_at(epoch);
+    id_time text := cdc_triggers.event_id_time(epoch);
     writer_session text := cdc_triggers.writer_session();
     writer_trace text := cdc_triggers.writer_trace();
 BEGIN
@@ -122,7 +140,7 @@ BEGIN
     IF FOUND THEN
         INSERT INTO cdc_triggers.event_log
             (bucket, seq, id, table_id, xid, created_at, op, schema_name, table_name, old, new, session, trace)
-        SELECT cdc_triggers.event_bucket(moment), change.seq, cdc_triggers.event_id(seed, change.seq),
+        SELECT bucket, change.seq, cdc_triggers.event_id(id_time, change.seq),
                TG_ARGV[0]::integer, pg_current_xact_id(), moment, 'UPDATE', TG_TABLE_SCHEMA, TG_TABLE_NAME,
                row_to_json(change.old_image), row_to_json(change.new_image),
                writer_session, writer_trace
@@ -134,7 +152,7 @@ BEGIN
     ELSE
         INSERT INTO cdc_triggers.event_log
             (bucket, seq, id, table_id, xid, created_at, op, schema_name, table_name, old, new, session, trace)
-        SELECT cdc_triggers.event_bucket(moment), change.seq, cdc_triggers.event_id(seed, change.seq),
+        SELECT bucket, change.seq, cdc_triggers.event_id(id_time, change.seq),
                TG_ARGV[0]::integer, pg_current_xact_id(), moment, 'UPDATE', TG_TABLE_SCHEMA, TG_TABLE_NAME,
                row_to_json(change.old_image), row_to_json(change.new_image),
                writer_session, writer_trace

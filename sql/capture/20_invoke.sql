@@ -35,8 +35,9 @@ COMMENT ON FUNCTION cdc_triggers.invoke(text, json) IS 'Invoke a trigger with en
 -- Triggers fire without EXECUTE. capture_row keeps it: a table's owner who adds a partition clones the
 -- trigger and needs it then. Without USAGE on the schema nobody can name the function in a trigger.
 REVOKE EXECUTE ON FUNCTION
-    cdc_triggers.event_bucket(timestamptz), cdc_triggers.attempt_bucket(timestamptz),
-    cdc_triggers.new_event_id(), cdc_triggers.event_id(uuid, bigint), cdc_triggers.writer_session(),
-    cdc_triggers.writer_trace(), cdc_triggers.capture_insert(),
+    cdc_triggers.event_bucket(timestamptz), cdc_triggers.event_bucket_at(double precision),
+    cdc_triggers.attempt_bucket(timestamptz), cdc_triggers.new_event_id(),
+    cdc_triggers.event_id_time(double precision), cdc_triggers.event_id(text, bigint),
+    cdc_triggers.writer_session(), cdc_triggers.writer_trace(), cdc_triggers.capture_insert(),
     cdc_triggers.capture_update(), cdc_triggers.capture_delete(), cdc_triggers.invoke(text, json)
     FROM PUBLIC;

@@ -11,6 +11,8 @@ from psycopg2 import sql
 from support.capturing import capture, changes, events, level, run
 from support.specs import trigger
 
+from cdc_triggers.postgres.capture import Installer
+
 if TYPE_CHECKING:
     from support.databases import Database
 
@@ -33,6 +35,54 @@ def test_every_row_of_a_statement_is_one_event_in_order(database: Database) -> N
     assert {(e.schema, e.table) for e in found} == {("public", "orders")}
     assert {uuid.UUID(e.id).version for e in found} == {7}
     assert [e.id for e in found] == sorted({e.id for e in found})
+
+
+def test_an_event_id_has_the_time_of_its_statement_and_is_like_no_other(
+    database: Database,
+) -> None:
+    it = capture(database, trigger(), tables="CREATE TABLE orders (id int)")
+    run(it, "INSERT INTO orders SELECT generate_series(1, 1000)")
+    run(
+        it,
+        "DO $$BEGIN FOR i IN 1..200 LOOP UPDATE orders SET id = -i WHERE id = i; END LOOP; END$$",
+    )
+    run(it, "DELETE FROM orders")
+    found = run(
+        it,
+        "SELECT id::text, (extract(epoch FROM created_at) * 1000000)::bigint "
+        "FROM cdc_triggers.event_log ORDER BY seq",
+    )
+    ids = [uuid.UUID(event_id) for event_id, _ in found]
+    assert len(ids) == len(set(ids)) == 2200
+    assert ids == sorted(ids)
+    assert {(each.variant, each.version) for each in ids} == {(uuid.RFC_4122, 7)}
+    for each, (_, at_us) in zip(ids, found, strict=True):
+        fraction = (each.int >> 64) & 0xFFF
+        assert abs((each.int >> 80) * 1000 + fraction * 1000 / 4096 - at_us) < 1
+
+
+@pytest.mark.parametrize("at", ["1955-11-05", "1999-12-31 23:59:59.9999999", "2300-01-01"])
+def test_a_clock_that_is_wrong_makes_event_ids_all_the_same(database: Database, at: str) -> None:
+    it = capture(database, trigger(), tables="CREATE TABLE orders (id int)")
+    ((made, bucket),) = run(
+        it,
+        "SELECT cdc_triggers.event_id(cdc_triggers.event_id_time(epoch), 7)::text, "
+        "cdc_triggers.event_bucket_at(epoch) = cdc_triggers.event_bucket(%s::timestamptz) "
+        "FROM date_part('epoch', %s::timestamptz) epoch",
+        at,
+        at,
+    )
+    assert uuid.UUID(made).version == 7
+    assert bucket
+
+
+def test_two_installations_have_no_event_id_in_common(database: Database) -> None:
+    it = capture(database, trigger(), tables="CREATE TABLE orders (id int)")
+    made = "SELECT cdc_triggers.event_id(cdc_triggers.event_id_time(1e9), 1)::text"
+    first, again = run(it, made), run(it, made)
+    Installer(it, slot=database.slot).uninstall()
+    capture(database, trigger(), tables="DROP TABLE orders; CREATE TABLE orders (id int)")
+    assert first == again != run(it, made)
 
 
 def test_old_and_new_are_paired_rightly_when_a_statement_shifts_the_keys(
