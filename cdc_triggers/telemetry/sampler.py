@@ -17,6 +17,8 @@ PARENT = "parentbased_"
 DEFAULT = "parentbased_always_on"
 
 _TRACE_BITS, _EVENT_DIGITS = 64, 12
+_EVENT_BITS = 64
+_MASK = (1 << _EVENT_BITS) - 1
 
 
 class Sampler:
@@ -24,7 +26,7 @@ class Sampler:
 
     An event's writer counts as its parent, also where spans are only linked to the writer's: so a
     sampled trace goes on to the receiver. Without a writer's trace a ratio is one of events, by
-    random digits of their ids: every stream and every attempt decides the same.
+    their ids: every stream and every attempt decides the same.
 
     Attributes:
         all: every event without a writer's trace is sampled.
@@ -36,7 +38,7 @@ class Sampler:
         self._root = name.removeprefix(PARENT)
         self.all = self._root == "always_on"
         self._trace_bound = int(ratio * (1 << _TRACE_BITS))
-        self._event_bound = int(ratio * (1 << 4 * _EVENT_DIGITS))
+        self._event_bound = int(ratio * (1 << _EVENT_BITS))
 
     def __call__(self, event_id: str, writer: TraceContext | None) -> bool:
         """True if the event is traced."""
@@ -46,14 +48,18 @@ class Sampler:
             return self._root == "always_on"
         if writer is not None:
             return int(writer.trace_id[16:], 16) < self._trace_bound
-        return _digits(event_id) < self._event_bound
+        return _mixed(event_id) < self._event_bound
 
 
-def _digits(event_id: str) -> int:
+def _mixed(event_id: str) -> int:
+    """64 bits that look random; ids themselves are counted (mix of Steele, Lea and Flood, 2014)."""
     try:
-        return int(event_id[-_EVENT_DIGITS:], 16)
+        number = int(event_id[-_EVENT_DIGITS:], 16)
     except ValueError:
-        return zlib.crc32(event_id.encode()) << 16
+        number = zlib.crc32(event_id.encode())
+    number = (number ^ number >> 30) * 0xBF58476D1CE4E5B9 & _MASK
+    number = (number ^ number >> 27) * 0x94D049BB133111EB & _MASK
+    return number ^ number >> 31
 
 
 def sampler(environ: Mapping[str, str]) -> Sampler:

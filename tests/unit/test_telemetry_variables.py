@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -236,14 +238,24 @@ def test_sampler_decides_by_name_and_writer(
 
 
 @given(st.uuids(version=4), st.sampled_from(["0", "0.25", "0.5", "1"]))
-def test_ratio_is_that_of_the_sdk_for_traces_and_of_the_id_for_events(
-    trace: Any, ratio: str
-) -> None:
+def test_ratio_is_that_of_the_sdk_for_traces(trace: Any, ratio: str) -> None:
     decide = sampler({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": ratio})
     writer = TraceContext(trace.hex, PARENT, sampled=False)
     theirs = TraceIdRatioBased(float(ratio)).should_sample(None, trace.int, "name")
     assert decide(EVENT, writer) == (theirs.decision is Decision.RECORD_AND_SAMPLE)
-    assert decide(str(trace), None) == (int(trace.hex[-12:], 16) < float(ratio) * 16**12)
+
+
+@given(st.uuids(version=4), st.integers(1, 10_000), st.sampled_from([0.0, 0.01, 0.25, 0.5, 1.0]))
+def test_ratio_is_the_share_of_events_though_their_ids_are_counted(
+    first: UUID, step: int, ratio: float
+) -> None:
+    decide = sampler({"OTEL_TRACES_SAMPLER": "traceidratio", "OTEL_TRACES_SAMPLER_ARG": str(ratio)})
+    count = 4_000
+    ids = [str(UUID(int=(first.int + n * step) & (1 << 128) - 1)) for n in range(count)]
+    sampled = [decide(each, None) for each in ids]
+    spread = math.sqrt(ratio * (1 - ratio) / count)
+    assert abs(sum(sampled) / count - ratio) <= 7 * spread
+    assert [decide(each, None) for each in ids] == sampled
 
 
 @given(st.text())
