@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Final
 
-from cdc_triggers.core.messages import LogRow
+from cdc_triggers.core.messages import Begin, LogRow
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,13 +53,15 @@ class Intake:
         while pending or self._read(now):
             message = pending[0][1]
             # only rows take room: the question is not asked for what stands around them
-            if type(message) is LogRow and not engine.can_receive:
+            kind = type(message)
+            if kind is LogRow and not engine.can_receive:
                 return False
             if not engine.receive(message, now):
                 return False
             pending.popleft()
             received(message, now)
-            if self._now() >= until:  # after each: a hundred triggers may want one row
+            # after each row, as a hundred triggers may want it; a begin is followed by something
+            if kind is not Begin and self._now() >= until:
                 return True
         return False
 

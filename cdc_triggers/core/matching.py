@@ -82,7 +82,8 @@ class Matcher:
                 wanted, error = self._ask(trigger, revision, event.op, row)
                 if not wanted:
                     continue
-            found.append(Match(trigger, revision, *self._keys(trigger, revision, row), error))
+            key, old_key = self._keys(trigger, revision, row)
+            found.append(Match(trigger, revision, key, old_key, error))
         return found
 
     def shape(self, event: Event, revision: Revision) -> Shape:

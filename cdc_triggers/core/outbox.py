@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Final
 
 from cdc_triggers.core.lsn import ZERO
@@ -68,7 +67,7 @@ class Outbox:
 
     def attempt(self, row: AttemptRow) -> None:
         """Log an attempt; without what the endpoint answered if there is too much of that."""
-        size = 0 if row.response is None else sys.getsizeof(row.response)
+        size = 0 if row.response is None else _bytes(row.response)
         if self._answers + size > ANSWERS_BYTES:
             row, size = row._replace(response=None), 0
         self._answers += size
@@ -104,3 +103,8 @@ class Outbox:
     def _hold(self, size: int) -> None:
         self.size += size
         self._memory.unwritten += size
+
+
+def _bytes(text: str) -> int:
+    """What a text holds at most."""
+    return len(text) if text.isascii() else 4 * len(text)

@@ -121,7 +121,7 @@ class PgOutput:
         found = relation.pick(values) if relation.pick else values
         if None in found[:REQUIRED]:
             raise DecodeError(f"column {LogRow._fields[found.index(None)]} of the log is NULL")
-        return LogRow._make(found)
+        return tuple.__new__(LogRow, found)  # as `_make` does it
 
     def _relation(self, data: bytes) -> Message:
         _, oid = _RELATION.unpack_from(data)

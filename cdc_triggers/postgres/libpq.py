@@ -11,7 +11,7 @@ Source: https://www.postgresql.org/docs/current/libpq-copy.html, libpq-async.htm
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import psycopg2
 
@@ -21,42 +21,42 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection
 
 # PyDLL keeps the GIL: none of these calls blocks, and giving it up costs more than the call
-_lib = ctypes.PyDLL(psycopg2._psycopg.__file__)  # noqa: SLF001 - the module has no public alias
+_lib: Final = ctypes.PyDLL(psycopg2._psycopg.__file__)  # noqa: SLF001 - the module has no public alias
 
 # These two are called for every message. Without argtypes nothing is converted, in half the time:
 # their arguments are objects of ctypes already.
-_get_copy_data = _lib.PQgetCopyData
+_get_copy_data: Final = _lib.PQgetCopyData
 _get_copy_data.restype = ctypes.c_int
-_free = _lib.PQfreemem
+_free: Final = _lib.PQfreemem
 _free.restype = None
-_ASYNC = ctypes.c_int(1)
-_consume = _lib.PQconsumeInput
+_ASYNC: Final = ctypes.c_int(1)
+_consume: Final = _lib.PQconsumeInput
 _consume.argtypes = [ctypes.c_void_p]
 _consume.restype = ctypes.c_int
-_put_copy_data = _lib.PQputCopyData
+_put_copy_data: Final = _lib.PQputCopyData
 _put_copy_data.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int]
 _put_copy_data.restype = ctypes.c_int
-_flush = _lib.PQflush
+_flush: Final = _lib.PQflush
 _flush.argtypes = [ctypes.c_void_p]
 _flush.restype = ctypes.c_int
-_set_nonblocking = _lib.PQsetnonblocking
+_set_nonblocking: Final = _lib.PQsetnonblocking
 _set_nonblocking.argtypes = [ctypes.c_void_p, ctypes.c_int]
 _set_nonblocking.restype = ctypes.c_int
-_error_message = _lib.PQerrorMessage
+_error_message: Final = _lib.PQerrorMessage
 _error_message.argtypes = [ctypes.c_void_p]
 _error_message.restype = ctypes.c_char_p
-_get_result = _lib.PQgetResult
+_get_result: Final = _lib.PQgetResult
 _get_result.argtypes = [ctypes.c_void_p]
 _get_result.restype = ctypes.c_void_p
-_result_error = _lib.PQresultErrorMessage
+_result_error: Final = _lib.PQresultErrorMessage
 _result_error.argtypes = [ctypes.c_void_p]
 _result_error.restype = ctypes.c_char_p
-_clear = _lib.PQclear
+_clear: Final = _lib.PQclear
 _clear.argtypes = [ctypes.c_void_p]
 _clear.restype = None
 
 
-WHOLE = 64 * 1024
+WHOLE: Final = 64 * 1024
 """Messages up to this size are taken in one go."""
 
 

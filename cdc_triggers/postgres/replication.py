@@ -64,6 +64,32 @@ class Decoder(Protocol):
         ...
 
 
+class Copying(Protocol):
+    """What is asked of `libpq.CopyBoth`: a stand-in may be in its place, also when compiled.
+
+    Attributes:
+        size: see there; so with all of them.
+    """
+
+    size: int
+
+    def receive(self, head: int) -> bytes | None:
+        """The next message, or the head of it."""
+        ...
+
+    def rest(self) -> bytes:
+        """The rest of it."""
+        ...
+
+    def fill(self) -> None:
+        """Take what the socket has."""
+        ...
+
+    def send(self, message: bytes) -> None:
+        """Queue a message."""
+        ...
+
+
 DECODERS: Mapping[str, type[Decoder]] = {"pgoutput": PgOutput, "wal2json": Wal2Json}
 
 
@@ -74,7 +100,7 @@ class ReplicationSource:
         self._dsn = dsn
         self._conn: connection | None = None
         self._watched: int | None = None
-        self._copy: CopyBoth | None = None
+        self._copy: Copying | None = None
         self._decoder: Decoder = PgOutput()
         self._server_lsn = ZERO
         self._reply_due = False

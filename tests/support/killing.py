@@ -8,7 +8,7 @@ from support.streaming import trigger
 IN_FLIGHT = trigger("any", "any", "http://any").max_in_flight
 PER_KILL = IN_FLIGHT + 3 * GATHER_RECORDS
 """Deliveries that a kill repeats at most: all in flight, one batch that is being written, and those
-that end meanwhile: at 20,000 a second and with a disk that takes a tenth of a second, two batches."""
+that end meanwhile: two batches at 20,000 a second and with a disk that takes a tenth of one."""
 
 
 def times(count: int) -> str:
