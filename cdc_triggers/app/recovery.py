@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cdc_triggers.ports import LogRecovery, Store, Telemetry
 
 HEARTBEAT_S = 2.0
+ASK_AGAIN_S = 0.05
 
 
 class Recovery:
@@ -61,7 +62,7 @@ class Recovery:
         finally:
             if not recovering.done():
                 recovering.cancel()
-                await asyncio.to_thread(self._port.cancel)
+                await self._interrupt(worker)
             beating.cancel()
             await asyncio.gather(beating, recovering, return_exceptions=True)
             await worker.run(self._port.close)
@@ -78,6 +79,12 @@ class Recovery:
         while owed := await worker.run(port.read):
             self.parked += await worker.run(port.park, tuple(plan.parks(owed)))
         return await worker.run(port.finish)
+
+    async def _interrupt(self, worker: Worker) -> None:
+        """End the call that runs; one that begins to wait only now is asked again."""
+        while not worker.idle:
+            await asyncio.to_thread(self._port.cancel)
+            await asyncio.sleep(ASK_AGAIN_S)
 
     async def _beat(self) -> None:
         while True:
