@@ -31,7 +31,7 @@ LARGE_S = 0.25
 
 STILL_S = 0.25
 """A trigger of which no attempt has ended for so long stands still. Half of a full queue is four
-rounds of `max_in_flight`, if not more: it cannot take them within the second of `pressure`."""
+rounds of `max_in_flight`, if not more: it cannot take them within its budget of a second."""
 
 STILL_TICKS = 3
 """And so many ticks: in one the loop may have stood still itself, with the answers unread."""
