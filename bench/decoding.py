@@ -43,7 +43,7 @@ def run(dsn: str, slot: str, events: int) -> float:
             if not messages:
                 select.select([source.fileno()], [], [], 1.0)
             began = began or (time.monotonic() if messages else 0.0)
-            for _, message in messages:
+            for message in messages:
                 if type(message) is LogRow:
                     position += 1
                     matched += len(matcher.match(event_of(message, commit_lsn, position)))

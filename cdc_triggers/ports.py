@@ -65,8 +65,8 @@ class ChangeSource(Protocol):
         """
         ...
 
-    def read(self, limit: int) -> Sequence[tuple[Lsn, Message]]:
-        """Messages that are there already, at most `limit`, each with its data_start; never blocks.
+    def read(self, limit: int) -> Sequence[Message]:
+        """Messages that are there already, at most `limit`; never blocks.
 
         Raises:
             ConnectionLostError: the connection broke or the server ended the stream.

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
     from cdc_triggers.app.adapters import Adapters
     from cdc_triggers.core.engine import Engine
-    from cdc_triggers.core.lsn import Lsn
     from cdc_triggers.core.messages import Message
 
 READ_MESSAGES: Final = 256
@@ -43,7 +42,7 @@ class Intake:
         self._source = adapters.source
         self._watch = adapters.watch
         self._confirm = confirm
-        self._pending: deque[tuple[Lsn, Message]] = deque()
+        self._pending: deque[Message] = deque()
 
     def take(self) -> bool:
         """Take messages for a moment; False: there are no more, or the engine must wait."""
@@ -51,7 +50,7 @@ class Intake:
         until = now + SLICE_S
         engine, pending, received = self._engine, self._pending, self._watch.received
         while pending or self._read(now):
-            message = pending[0][1]
+            message = pending[0]
             # only rows take room: the question is not asked for what stands around them
             kind = type(message)
             if kind is LogRow and not engine.can_receive:

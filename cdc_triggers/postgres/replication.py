@@ -46,7 +46,11 @@ OPTIONS: Mapping[str, Mapping[str, str]] = {
 }
 """What each plugin is asked for. wal2json goes by partition, pgoutput by publication."""
 
-_XLOG_DATA: Final = struct.Struct(">cQQq")
+_KIND_DATA: Final = ord("w")
+_KIND_KEEPALIVE: Final = ord("k")
+_DATA_BYTES: Final = struct.calcsize(">cQQq")
+"""Of what stands before a message: its kind, where it starts, where the WAL ends, the time."""
+
 _KEEPALIVE: Final = struct.Struct(">cQqB")
 _STATUS: Final = struct.Struct(">cQQQqB")
 _EPOCH_2000_US: Final = 946_684_800_000_000
@@ -142,33 +146,33 @@ class ReplicationSource:
             raise ConnectionLostError("the replication stream is not open")
         return self._watched
 
-    def read(self, limit: int) -> Sequence[tuple[Lsn, Message]]:
+    def read(self, limit: int) -> Sequence[Message]:
         """See `ports.ChangeSource.read`."""
         self._open()
         copy = self._copy
         assert copy is not None
-        found: list[tuple[Lsn, Message]] = []
+        found: list[Message] = []
         decode = self._decoder.decode
         fills = 0
         taken = 0
         while len(found) < limit and taken < _TAKEN:
-            head = copy.receive(_XLOG_DATA.size)
+            head = copy.receive(_DATA_BYTES)
             if head is None:
                 # what libpq holds is read first; then the socket, a bounded number of times
                 if fills == _FILLS:
                     break
                 copy.fill()
                 fills += 1
-                head = copy.receive(_XLOG_DATA.size)
+                head = copy.receive(_DATA_BYTES)
                 if head is None:
                     break
-            if head[:1] == b"w" and len(head) >= _XLOG_DATA.size:
-                _, start, _, _ = _XLOG_DATA.unpack_from(head)
+            kind = head[0] if head else 0
+            if kind == _KIND_DATA and len(head) >= _DATA_BYTES:
                 taken += copy.size
                 whole = len(head) == copy.size
-                payload = head[_XLOG_DATA.size :] if whole else copy.rest()
-                found.append((Lsn(start), decode(payload)))
-            elif head[:1] == b"k":
+                payload = head[_DATA_BYTES:] if whole else copy.rest()
+                found.append(decode(payload))
+            elif kind == _KIND_KEEPALIVE:
                 self._keepalive(head)
             else:
                 raise DecodeError(f"unknown replication message {head[:1]!r}")

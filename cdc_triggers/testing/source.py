@@ -135,9 +135,9 @@ class ScriptedSource:
         self.started += 1
         self._wake()
 
-    def read(self, limit: int) -> Sequence[tuple[Lsn, Message]]:
+    def read(self, limit: int) -> Sequence[Message]:
         """See `ports.ChangeSource.read`."""
-        found: list[tuple[Lsn, Message]] = []
+        found: list[Message] = []
         while self._queue and len(found) < limit:
             if isinstance(self._queue[0], Exception) and found:
                 break
@@ -150,7 +150,7 @@ class ScriptedSource:
                 continue
             if isinstance(item, Commit):
                 self._server_lsn = max(self._server_lsn, item.end_lsn)
-            found.append((self._server_lsn, item))
+            found.append(item)
         if not self._queue:
             self._sleep()
         return found

@@ -58,7 +58,7 @@ def until(source: ReplicationSource, last: Callable[[Message], bool]) -> list[Me
     found: list[Message] = []
 
     def step() -> bool:
-        for _, message in source.read(1):
+        for message in source.read(1):
             found.append(message)
             return last(message)
         return False

@@ -222,7 +222,7 @@ def read_past(other: ReplicationSource, database: Database, lsn: str) -> bool:
     A closed socket with unread bytes takes a confirmation that is still under way with it, so only
     what the slot says counts.
     """
-    ends = [m.end_lsn for _, m in other.read(1_000) if isinstance(m, Commit)]
+    ends = [m.end_lsn for m in other.read(1_000) if isinstance(m, Commit)]
     if ends:
         other.confirm(max(ends), max(ends))
     [(past,)] = database.execute(

@@ -109,7 +109,7 @@ class Ours:
         messages = self._source.read(1)
         if self._source.reply_due():
             self._source.confirm(self._confirmed, self._confirmed)
-        return messages[0][1] if messages else None
+        return messages[0] if messages else None
 
     def confirm(self, lsn: int) -> None:
         self._confirmed = lsns.Lsn(lsn)
