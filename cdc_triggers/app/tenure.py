@@ -20,7 +20,6 @@ from cdc_triggers.errors import ConnectionLostError, FencedError
 
 if TYPE_CHECKING:
     from cdc_triggers.app.adapters import Adapters
-    from cdc_triggers.app.watch import Attempt
     from cdc_triggers.core.attempt import Outcome
     from cdc_triggers.core.delivery import Delivery
     from cdc_triggers.core.engine import Engine
@@ -207,7 +206,15 @@ class Tenure:
         """Make attempts, one after the other, for as long as there are any to make."""
         while delivery is not None:
             attempt = self._a.watch.begin(delivery, self._engine.spec(delivery))
-            outcome = await self._attempt(attempt)
+            spec, body = attempt.spec, self._engine.body(delivery)
+            request = self._a.requests.build(spec, delivery.event, body, attempt.headers)
+            outcome: Outcome
+            if isinstance(request, Failure):
+                outcome = request
+            else:
+                attempt.request = request
+                (outcome,) = await self._a.sender.send((request,))
+                outcome = self._a.requests.answered(spec, body, outcome)
             times = Times(self._now(), self._a.clock.now(), random.random())  # noqa: S311 - jitter
             follows = self._engine.finished(delivery, outcome, times)
             self._a.watch.ended(attempt, outcome, times, follows)
@@ -215,15 +222,6 @@ class Tenure:
             self._resume()
             delivery = self._next()
         self._dispatch()
-
-    async def _attempt(self, attempt: Attempt) -> Outcome:
-        spec, body = attempt.spec, self._engine.body(attempt.delivery)
-        request = self._a.requests.build(spec, attempt.delivery.event, body, attempt.headers)
-        if isinstance(request, Failure):
-            return request
-        attempt.request = request
-        (outcome,) = await self._a.sender.send((request,))
-        return self._a.requests.answered(spec, body, outcome)
 
     # -- writing --------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -30,8 +30,10 @@ _INNER = rb"(?:" + _LEAF + rb"|" + _LEVEL_1 + rb")"
 _LEVEL_2 = rb"(?:\{" + _INNER + rb"*+\}|\[" + _INNER + rb"*+\])"
 _SPACE = rb"[ \t\n\r]*+"
 
-PLAIN_BYTES = 4096
+PLAIN_BYTES: Final = 4096
 """Longer rows are not parsed to be read in part: what is in them may be large."""
+
+_loads: Final = orjson.loads
 
 _FLAT = re.compile(
     rb'"([^"\\\x00-\x1f]++)":(' + _SCALAR + rb"|" + _LEVEL_2 + rb')(?:,(?=")|\}\Z)|(?s:.++)',
@@ -72,7 +74,7 @@ def plain(raw: bytes) -> dict[str, Any] | None:
     if len(raw) > PLAIN_BYTES or b"\\" in raw:
         return None
     try:
-        found = orjson.loads(raw)
+        found = _loads(raw)
     except orjson.JSONDecodeError:
         return None
     return found if isinstance(found, dict) else None

@@ -35,23 +35,24 @@ def attempt_lines(batch: Batch, bucket: int) -> Iterator[bytes]:
     In one go it takes a third of the time of a row and its fields.
     """
     for row in batch.attempts:
-        second = int(row.started_at)
+        event_id, trigger_id, name, tries, outcome, at, ms, code, error, request, answer, lsn = row
+        second = int(at)
         yield b"%d\t%b\t%d\t%b\t%d\t%b\t%b.%06d+00\t%.3f\t%b\t%b\t%b\t%b\t%X/%X\n" % (
             bucket,
-            row.event_id.encode(),
-            row.trigger_id,
-            field(row.trigger_name),
-            row.attempt,
-            row.outcome.encode(),
+            event_id.encode(),
+            trigger_id,
+            field(name),
+            tries,
+            outcome.encode(),
             _second(second),
-            (row.started_at - second) * 1e6,
-            row.duration_ms,
-            field(row.status),
-            field(row.error),
-            field(row.request),
-            field(row.response),
-            row.commit_lsn >> 32,
-            row.commit_lsn & 0xFFFFFFFF,
+            (at - second) * 1e6,
+            ms,
+            field(code),
+            field(error),
+            field(request),
+            field(answer),
+            lsn >> 32,
+            lsn & 0xFFFFFFFF,
         )
 
 
