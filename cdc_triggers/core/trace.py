@@ -47,11 +47,11 @@ def _context(trace: bytes) -> TraceContext | None:
     parsed = json_object(trace) or traceparent(trace)
     if parsed is None:
         return None
-    trace_id = str(parsed.get("trace_id")).lower()
-    span_id = str(parsed.get("span_id")).lower()
+    trace_id = _text(parsed.get("trace_id")).lower()
+    span_id = _text(parsed.get("span_id")).lower()
     if not _is_trace(trace_id, span_id):
         return None
-    sampled = str(parsed.get("sampling_state")) in {"1", "d"}
+    sampled = _text(parsed.get("sampling_state")) in {"1", "d"}
     return TraceContext(trace_id, span_id, sampled, _state(parsed.get("tracestate")))
 
 
@@ -68,6 +68,11 @@ def traceparent(trace: bytes) -> Mapping[str, object] | None:
         return None
     sampled = "1" if int(flags, 16) & 1 else "0"
     return {"trace_id": trace_id, "span_id": span_id, "sampling_state": sampled}
+
+
+def _text(value: object) -> str:
+    """A text, or a whole number; of what may be nested too deep for `str` nothing is wanted."""
+    return str(value) if isinstance(value, str | int) else ""
 
 
 def _state(value: object) -> str:

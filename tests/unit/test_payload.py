@@ -19,6 +19,9 @@ TRACE = (
     b'"span_id":"00f067aa0ba902b7","sampling_state":"1"}'
 )
 
+DEEP = b"[" * 1_000 + b"]" * 1_000
+"""As deep as the decoder goes: whoever makes a text of it runs out of stack."""
+
 
 def event(**changes: Any) -> Event:
     made = Event(
@@ -168,7 +171,10 @@ def test_a_trace_that_is_no_object_is_null_and_gives_no_header(trace: bytes | No
     assert payload.trace_headers(made) == ()
 
 
-@pytest.mark.parametrize(("state", "flags"), [('"1"', "01"), ('"0"', "00"), ("null", "00")])
+@pytest.mark.parametrize(
+    ("state", "flags"),
+    [('"1"', "01"), ("1", "01"), ('"0"', "00"), ("null", "00"), (DEEP.decode(), "00")],
+)
 def test_a_trace_context_becomes_a_traceparent(state: str, flags: str) -> None:
     trace = TRACE.replace(b'"1"', state.encode())
     expected = f"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-{flags}"
@@ -184,6 +190,8 @@ def test_a_trace_context_becomes_a_traceparent(state: str, flags: str) -> None:
         b'{"trace_id":"xbf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7"}',
         b'{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736\\n","span_id":"00f067aa0ba902b7"}',
         b'{"trace_id":"00000000000000000000000000000000","span_id":"00f067aa0ba902b7"}',
+        b'{"trace_id":%b,"span_id":"00f067aa0ba902b7"}' % DEEP,
+        b'{"trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":%b}' % DEEP,
     ],
 )
 def test_a_malformed_trace_context_gives_no_header(trace: bytes) -> None:
