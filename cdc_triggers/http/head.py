@@ -59,20 +59,22 @@ def head_of(method: str, url: str, headers: Headers) -> Head | Failure:
     """The head of a request; a Failure says that there can be none."""
     try:
         parsed = httpx.URL(url)
+        # not `host`, which refuses names that are in use: whether there is one, DNS will say
+        host, netloc = parsed.raw_host.decode("ascii"), parsed.netloc.decode("ascii")
     except (httpx.InvalidURL, ValueError):
         return INVALID
     port = _PORTS.get(parsed.scheme, 0) if parsed.port is None else parsed.port
-    if parsed.scheme not in _PORTS or not parsed.host or not 0 < port <= MAX_PORT:
+    if parsed.scheme not in _PORTS or not host or not 0 < port <= MAX_PORT:
         return INVALID
     given = {name.lower() for name, _ in headers}
     if framing := FRAMING & given:
         return invalid_header(next(n for n, _ in headers if n.lower() in framing))
-    ours = (("host", parsed.netloc.decode("ascii")), *_DEFAULTS.items(), *_user(parsed))
+    ours = (("host", netloc), *_DEFAULTS.items(), *_user(parsed))
     lines = lines_of((*(pair for pair in ours if pair[0] not in given), *headers))
     if isinstance(lines, Failure):
         return lines
     first = b"%b %b HTTP/1.1\r\n" % (method.encode("ascii"), parsed.raw_path)
-    origin = Origin(parsed.scheme == "https", parsed.raw_host.decode("ascii"), port)
+    origin = Origin(parsed.scheme == "https", host, port)
     return Head(origin, first + lines, method in LENGTH_EXPECTED)
 
 

@@ -128,6 +128,20 @@ def test_a_name_that_hangs_holds_up_no_other_and_is_looked_up_once(
     run(main())
 
 
+def test_a_host_that_newer_rules_do_not_allow_is_called(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def main() -> None:
+        async with endpoint(answers(OK)) as (url, _seen), opened(HttptoolsSender) as sender:
+            port = int(url.rsplit(":", 1)[1])
+            here = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+            monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: here)
+            (outcome,) = await sender.send([make_request(f"http://xn--ls8h.example:{port}/")])
+            assert answered(outcome).ok
+
+    run(main())
+
+
 def test_the_second_address_is_tried_when_the_first_does_not_answer(
     run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
