@@ -31,6 +31,7 @@ class Resolver:
 
         Raises:
             OSError: it has none.
+            RuntimeError: there may be no more threads.
         """
         if _is_numeric(host):
             return _lookup(host, port)
@@ -38,7 +39,7 @@ class Resolver:
         running = self._running.get(key)
         if running is None:
             loop = asyncio.get_running_loop()
-            running = self._running[key] = loop.create_future()
+            running = loop.create_future()
             running.add_done_callback(lambda _: self._running.pop(key, None))
             threading.Thread(
                 target=_answer,
@@ -46,6 +47,7 @@ class Resolver:
                 name=f"resolve {host}",
                 daemon=True,
             ).start()
+            self._running[key] = running  # not before: where no thread starts, nobody answers
         # one of those who wait may give up, the others wait on
         return await asyncio.shield(running)
 

@@ -159,3 +159,24 @@ def test_the_second_address_is_tried_when_the_first_does_not_answer(
                 assert answered(outcome).ok
 
     run(main())
+
+
+def test_a_name_that_no_thread_could_look_up_is_looked_up_again(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = threading.Thread.start
+
+    def start(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def main() -> None:
+        async with endpoint(answers(OK)) as (url, _seen), opened(HttptoolsSender) as sender:
+            request = make_request(url.replace("127.0.0.1", "localhost"))
+            monkeypatch.setattr(threading.Thread, "start", start)
+            (outcome,) = await sender.send([request])
+            assert failed(outcome)[0] is FailureKind.CONNECT
+            monkeypatch.setattr(threading.Thread, "start", real)
+            (outcome,) = await sender.send([request])
+            assert answered(outcome).ok
+
+    run(main())
