@@ -14,7 +14,7 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from cdc_triggers.core.attempt import RESPONSE_BODY_LIMIT, Failure, FailureKind, Response
 
 HEAD_LIMIT: Final = 64 * 1024
-"""Bytes that may come before the body; nobody means more."""
+"""Bytes that may come before the body, or beside it at once; nobody means more."""
 
 REMEMBERED: Final = 1024
 """Answers that are alike and not longer than this are taken apart once."""
@@ -67,6 +67,7 @@ class Answer:
     def feed(self, data: bytes) -> None:
         """Take what came; the caller stops as soon as there is an outcome."""
         assert self._parser is not None, "fed after its outcome"
+        size = self._size
         try:
             self._parser.feed_data(data)
         except HttpParserUpgrade:
@@ -76,8 +77,9 @@ class Answer:
             if self.outcome is None:
                 self.outcome = NOT_HTTP
             self.reusable = False
-        if self.outcome is None and not self._reading_body:
-            self._head += len(data)
+        if self.outcome is None:
+            # trailers and what is said of a chunk have no end of their own either
+            self._head = 0 if self._size > size else self._head + len(data)
             if self._head > HEAD_LIMIT:
                 self.outcome = TOO_LONG
         if self.outcome is not None:

@@ -123,6 +123,32 @@ def test_a_head_without_end_is_given_up(times: int, cuts: list[int]) -> None:
         assert isinstance(answer.outcome, Failure)
 
 
+@given(st.sampled_from([b"0\r\nx-a: ", b"0\r\n", b"5;a=", b"5;"]), st.integers(100, 20_000))
+def test_what_comes_beside_a_body_without_end_is_given_up(start: bytes, piece: int) -> None:
+    for line in (b"x", b"x-a: b\r\n"):
+        answer, fed = Answer(), 0
+        answer.feed(written(200, [], b"transfer-encoding: chunked\r\n") + b"2\r\nok\r\n" + start)
+        while answer.outcome is None and fed <= 2 * HEAD_LIMIT:
+            answer.feed(line * (piece // len(line)))
+            fed += piece
+        assert isinstance(answer.outcome, Failure)
+
+
+@given(st.integers(1, 3))
+def test_a_body_in_the_smallest_chunks_and_pieces_is_whole(size: int) -> None:
+    answer = Answer()
+    answer.feed(written(200, [], b"transfer-encoding: chunked\r\n"))
+    body = b"y" * (RESPONSE_BODY_LIMIT // 2 + size)
+    for start in range(0, len(body), size):
+        chunk = body[start : start + size]
+        answer.feed(b"%x;e\r\n" % len(chunk))
+        answer.feed(chunk)
+        answer.feed(b"\r\n")
+    answer.feed(b"0\r\n\r\n")
+    assert isinstance(answer.outcome, Response)
+    assert answer.outcome.body == body
+
+
 @given(st.integers(-2, 2), st.lists(st.integers(0, RESPONSE_BODY_LIMIT), max_size=4))
 def test_a_body_is_read_to_the_limit(extra: int, cuts: list[int]) -> None:
     size = RESPONSE_BODY_LIMIT + extra
