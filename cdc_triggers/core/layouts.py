@@ -67,6 +67,7 @@ class Layouts:
         for table_id, row in tables.items():
             names = tuple(name for _, name in row.columns)
             self.known[table_id, names] = self._layout(table_id, dict(row.columns))
+            self.guessed.discard((table_id, names))
 
     def of(self, table_id: int, names: tuple[str, ...]) -> Layout:
         """The layout of a row with these columns.

@@ -137,6 +137,20 @@ def test_an_unknown_layout_is_guessed_and_asked_for_once() -> None:
     assert not again.stale
 
 
+def test_a_layout_that_was_guessed_and_then_described_stays_known() -> None:
+    """A column was dropped and one of its name added, then the one between them was dropped."""
+    first = Matcher([trigger(columns=((1, "id"), (2, "a"), (3, "b")), ordering=(4,))])
+    row = event(1, new=b'{"id":5,"b":1,"a":2}')
+    first.match(row)
+    assert first.stale
+    described = trigger(columns=((1, "id"), (3, "b"), (4, "a")), ordering=(4,))
+    second = Matcher([described], first)
+    assert [m.key for m in second.match(row)] == ["[2]"]
+    third = Matcher([trigger(columns=((1, "id"), (4, "a")), ordering=(4,))], second)
+    assert [m.key for m in third.match(row)] == ["[2]"]
+    assert not third.stale
+
+
 def test_a_manual_event_is_for_the_one_trigger_that_it_names() -> None:
     manual = revision(definition={"enable_manual": True})
     other = revision(name="other", definition={"enable_manual": True})
