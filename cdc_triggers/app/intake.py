@@ -53,8 +53,11 @@ class Intake:
             message = pending[0]
             # only rows take room: the question is not asked for what stands around them
             kind = type(message)
-            if kind is LogRow and not engine.can_receive:
-                return False
+            if kind is LogRow:
+                if not engine.can_receive:
+                    return False
+            elif kind is Begin and engine.reload_wanted:
+                return False  # the triggers are read as of the transaction that asks for it
             if not engine.receive(message, now):
                 return False
             pending.popleft()

@@ -89,6 +89,8 @@ class Engine:
     def receive(self, message: Message, now: float) -> bool:
         """Take the next message of the stream. Call it with a row only while `can_receive`.
 
+        And with a begin unless `reload_wanted`: the triggers are read as of transaction `xid`.
+
         False: not taken, offer it again. Its row has columns that are not known, so the specs are
         read again first.
         """

@@ -34,10 +34,10 @@ from cdc_triggers.testing import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 
     from cdc_triggers.core.attempt import Outcome, Request
-    from cdc_triggers.core.records import Batch
+    from cdc_triggers.core.records import Batch, TriggerRow
 
 OK = Response(200, (), b"")
 BAD = Response(500, (), b"")
@@ -313,6 +313,32 @@ def test_a_signal_in_the_stream_reloads_triggers_before_the_next_event() -> None
             await until(lambda: world.slot.confirmed == end, world)
             assert world.sent() == []
             assert [r.reason for r in world.database.deliveries.values()] == ["paused"]
+
+    run(scenario)
+
+
+def test_triggers_are_read_as_of_the_transaction_that_asked_for_it() -> None:
+    """That of a later one may be seen before it: it waits for no standby, for example."""
+
+    async def scenario() -> None:
+        world = World()
+        asked: list[int | None] = []
+        load = world.store.load_triggers
+
+        def load_triggers(after_xid: int | None = None) -> Sequence[TriggerRow]:
+            asked.append(after_xid)
+            return load(after_xid)
+
+        world.store.load_triggers = load_triggers  # type: ignore[method-assign]
+        async with world.streaming():
+            row = log_row("9.1", xid=9, new=b'{"id":1,"v":0}')
+            world.source.feed(
+                transaction(100, [Signal(b"reload")], xid=7),
+                transaction(200, [Signal(b"reload")], xid=8),
+                transaction(300, [row], xid=9),
+            )
+            await until(lambda: world.slot.confirmed == 308, world)
+            assert asked == [None, 7, 8]
 
     run(scenario)
 
