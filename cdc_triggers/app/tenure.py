@@ -153,7 +153,8 @@ class Tenure:
             self._watch()
 
     def _take_slice(self) -> bool:
-        more = self._intake.take()
+        # where the engine must wait there is more: what was read already does not show as readable
+        more = self._intake.take() or not self._engine.can_receive
         if self._engine.reload_wanted and not self._reloading:
             self._reloading = True
             self._spawn(self._reload())

@@ -20,6 +20,7 @@ from cdc_triggers.core.attempt import Response
 from cdc_triggers.core.memory import ANY_BYTES, MIB, Share
 from cdc_triggers.core.messages import Signal
 from cdc_triggers.core.records import Lease
+from cdc_triggers.core.trigger_state import CAPACITY_BYTES
 from cdc_triggers.errors import ConnectionLostError, FencedError, SlotBusyError, SlotError
 from cdc_triggers.testing import (
     FaultySender,
@@ -313,6 +314,22 @@ def test_a_signal_in_the_stream_reloads_triggers_before_the_next_event() -> None
             await until(lambda: world.slot.confirmed == end, world)
             assert world.sent() == []
             assert [r.reason for r in world.database.deliveries.values()] == ["paused"]
+
+    run(scenario)
+
+
+def test_what_was_read_behind_an_event_that_filled_the_queue_follows_as_soon_as_it_is_sent() -> (
+    None
+):
+    async def scenario() -> None:
+        world = World(ordering="none")
+        async with world.streaming():
+            large = b'{"id":1,"v":"%b"}' % (b"x" * CAPACITY_BYTES)
+            rows = [log_row(f"1.{n}", new=large if n == 1 else b'{"id":2}') for n in (1, 2)]
+            began = world.clock.monotonic()
+            world.source.feed(transaction(100, rows))
+            await until(lambda: len(world.sender.sent) == 2, world)
+            assert world.clock.monotonic() - began < 1.0
 
     run(scenario)
 
