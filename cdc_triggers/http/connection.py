@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import select
+import sys
+import termios
 from typing import TYPE_CHECKING, Final
 
 from cdc_triggers.core.attempt import FailureKind
@@ -37,10 +40,12 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "_answer",
         "_deadlines",
+        "_large",
         "_loop",
         "_poll",
         "_rest",
         "_timeout_s",
+        "_tls",
         "_transport",
         "_waiter",
         "deadline",
@@ -57,6 +62,7 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[Outcome] | None = None
         self._answer: Answer | None = None
         self._timeout_s = 0.0
+        self._tls = self._large = False
 
     def exchange(
         self, head: bytes, body: bytes, deadline: float, timeout_s: float
@@ -76,13 +82,14 @@ class Connection(asyncio.Protocol):
             self._settle(NO_ANSWER)
             return waiter
         self._timeout_s = timeout_s
+        self._large = len(body) > SMALL
         self.deadline = deadline
         self._deadlines.begin(self)
-        if len(body) <= SMALL:
-            transport.write(head + body)
-        else:
+        if self._large:
             transport.write(head)
             transport.write(body)
+        else:
+            transport.write(head + body)
         return waiter
 
     @property
@@ -113,7 +120,7 @@ class Connection(asyncio.Protocol):
         """See `asyncio.Protocol`."""
         self._transport = transport  # type: ignore[assignment]
         # what TLS sends by itself is no sign of an end
-        tls = transport.get_extra_info("ssl_object") is not None
+        tls = self._tls = transport.get_extra_info("ssl_object") is not None
         self._poll = select.poll()
         self._poll.register(
             transport.get_extra_info("socket").fileno(),
@@ -170,10 +177,27 @@ class Connection(asyncio.Protocol):
             # an answer that came before all of the request was written leaves a rest of it behind;
             # and whoever has cancelled is about to drop it
             given_up = waiter is not None and waiter.cancelled()
-            if reusable and not given_up and not transport.get_write_buffer_size():
+            if reusable and not given_up and not self._is_left(transport):
                 self.free_since = self._loop.time()
                 self._rest(self)
             else:
                 transport.abort()
         if waiter is not None and not waiter.done():
             waiter.set_result(outcome)
+
+    def _is_left(self, transport: asyncio.Transport) -> bool:
+        """True if something of the request has not gone out."""
+        if transport.get_write_buffer_size():
+            return True
+        # what the transport below TLS holds it does not say: but then the system's queue is full
+        return self._large and self._tls and _queued(transport)
+
+
+def _queued(transport: asyncio.Transport) -> bool:
+    """True if the system has bytes to send that the other side has not confirmed, or cannot say."""
+    number = transport.get_extra_info("socket").fileno()
+    try:
+        queued = fcntl.ioctl(number, termios.TIOCOUTQ, bytes(4))
+    except OSError:
+        return True
+    return int.from_bytes(queued, sys.byteorder) > 0

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 from typing import TYPE_CHECKING, Any
 
+import trustme
 from support.endpoints import Peer, answers, endpoint
 from support.sending import OK, answered, failed, make_request, opened
 from support.waiting import until
@@ -71,6 +73,37 @@ def test_an_answer_before_the_end_of_the_request_costs_the_connection(
             (outcome,) = await sender.send([make_request(url, b"x" * 50_000_000, 20.0)])
             assert answered(outcome).status == 413
             await seen.closed.wait()
+
+    run(main())
+
+
+def test_over_tls_an_answer_before_the_end_of_the_request_costs_the_connection_too(
+    run: Callable[..., Any],
+) -> None:
+    ca = trustme.CA()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("127.0.0.1").configure_cert(tls)
+
+    async def script(peer: Peer) -> None:
+        if peer.seen.connections > 1:
+            await answers(OK)(peer)
+            return
+        await peer.request()
+        await peer.write(OK)
+        peer.seen.heads.append(await peer.reader.readuntil(b"\r\n\r\n"))
+        await peer.write(b"HTTP/1.1 413 X\r\ncontent-length: 0\r\n\r\n")
+        await asyncio.Event().wait()
+
+    async def main() -> None:
+        async with (
+            endpoint(script, tls) as (url, seen),
+            opened(HttptoolsSender, ca_pem=ca.cert_pem.bytes()) as sender,
+        ):
+            large = make_request(url, b"x" * 20_000_000, 20.0)
+            for status, connections in ((200, 1), (413, 1), (200, 2)):
+                (outcome,) = await sender.send([large])
+                assert answered(outcome).status == status
+                assert seen.connections == connections
 
     run(main())
 
