@@ -63,10 +63,10 @@ compiled: $(COMPILED)/.made # What `make test` and `make bench` run
 
 # A run that fails leaves the page as it was. Run what failed again with
 # PYTEST_ARGS=--last-failed: what passed stays in the log.
-faults: $(DEV) ## The whole fault matrix (hours); writes docs/reference/faults.md
-	@mkdir -p .make
+faults: $(COMPILED)/.made ## The whole fault matrix, compiled (hours); writes docs/reference/faults.md
 	@test -n "$(PYTEST_ARGS)" || rm -f .make/faults.jsonl
-	$(PYTEST) --numprocesses 2 tests/faults --whole --faults-log .make/faults.jsonl
+	$(AS_COMPILED) $(BIN)/pytest $(PYTEST_ARGS) --override-ini pythonpath=tests \
+		--numprocesses 2 tests/faults --whole --faults-log .make/faults.jsonl
 	PYTHONPATH=tests $(BIN)/python -m support.report .make/faults.jsonl docs/reference/faults.md
 
 # Rows alone: make bench ARGS="--rows 3,5". What was measured stays in .make; python -m bench.page
