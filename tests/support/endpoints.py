@@ -28,6 +28,9 @@ def on_uvloop(coroutine: Coroutine[Any, Any, T]) -> T:
         return runner.run(bounded())
 
 
+PIECE = 64 * 1024
+
+
 @dataclass
 class Seen:
     """What the endpoint saw; `closed` is set when a client has gone."""
@@ -58,8 +61,10 @@ class Peer:
         self.seen.arrived.set()
 
     async def write(self, data: bytes) -> None:
-        self.writer.write(data)
-        await self.writer.drain()
+        # what nobody takes is not copied: who gives up on a large answer makes no work here
+        for start in range(0, len(data), PIECE):
+            self.writer.write(data[start : start + PIECE])
+            await self.writer.drain()
 
     async def wait_until_gone(self) -> None:
         with contextlib.suppress(OSError):
@@ -94,7 +99,9 @@ async def endpoint(
         except (OSError, asyncio.IncompleteReadError):
             seen.closed.set()
         except asyncio.CancelledError:
-            pass  # the end of the endpoint; asyncio's streams would log it as an error
+            # the end of the endpoint; asyncio's streams would log it as an error. With a rest to
+            # write the connection would outlive the loop, and nobody would answer on it
+            writer.transport.abort()
         finally:
             open_.discard(task)
             writer.close()
@@ -105,9 +112,11 @@ async def endpoint(
         yield f"{'https' if tls else 'http'}://127.0.0.1:{port}", seen
     finally:
         server.close()
+        await asyncio.sleep(0)  # whoever was accepted just now is among them then
         for task in open_:
             task.cancel()
         await asyncio.gather(*open_, return_exceptions=True)
+        await asyncio.sleep(0)  # what was dropped is closed at the next turn
 
 
 def answers(raw: bytes) -> Script:
