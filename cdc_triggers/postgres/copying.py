@@ -5,7 +5,6 @@ Source: https://www.postgresql.org/docs/current/sql-copy.html, "Text Format".
 
 from __future__ import annotations
 
-import io
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -65,7 +64,7 @@ def copy(cur: cursor, command: Composed, rows: Iterable[Sequence[Value]]) -> Non
 
 def copy_lines(cur: cursor, command: Composed, lines: Iterable[bytes]) -> None:
     """Send lines, as `line` makes them."""
-    cur.copy_expert(command, _Lines(lines), size=CHUNK)
+    cur.copy_expert(command, _Lines(lines), size=CHUNK)  # type: ignore[arg-type]  # it only reads
 
 
 def line(row: Sequence[Value]) -> bytes:
@@ -75,7 +74,7 @@ def line(row: Sequence[Value]) -> bytes:
     return b"\t".join(fields)
 
 
-class _Lines(io.RawIOBase):
+class _Lines:
     """Lines as a file: a chunk of them in memory at a time, not all.
 
     A line that is larger is handed over in pieces: libpq keeps a buffer as large as the largest
