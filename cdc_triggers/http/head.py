@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 import httpx
@@ -17,6 +18,9 @@ from cdc_triggers.http.failures import invalid_header
 Headers = tuple[tuple[str, str], ...]
 
 MAX_PORT = 65535
+
+NAMES: Final = 256
+"""Names of headers that are looked at once: a stream has few, in every request."""
 
 LENGTH_EXPECTED = frozenset({"POST", "PUT", "PATCH"})
 """Methods for which servers may refuse a request that says nothing of its length (RFC 9110 8.6)."""
@@ -82,13 +86,20 @@ def lines_of(headers: Headers) -> bytes | Failure:
     """Header lines as they go out; a Failure if one cannot."""
     lines = []
     for name, value in headers:
-        if not _NAME.fullmatch(name) or header_problem(value):
+        start = _start(name)
+        if start is None or header_problem(value):
             return INVALID
         try:
-            lines.append(b"%b: %b\r\n" % (name.encode("ascii"), value.encode()))
+            lines.append(start + value.encode() + b"\r\n")
         except UnicodeEncodeError:  # half of a surrogate pair
             return INVALID
     return b"".join(lines)
+
+
+@lru_cache(maxsize=NAMES)
+def _start(name: str) -> bytes | None:
+    """What a header line begins with; None: no header has this name."""
+    return b"%b: " % name.encode("ascii") if _NAME.fullmatch(name) else None
 
 
 def _user(url: httpx.URL) -> Headers:
