@@ -27,4 +27,4 @@ def parse(text: str) -> Lsn:
 
 def show(lsn: Lsn) -> str:
     """Write an LSN as PostgreSQL does: `16/B374D848`."""
-    return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:X}"
+    return "%X/%X" % (lsn >> 32, lsn & 0xFFFFFFFF)  # noqa: UP031 - half as long as an f-string
