@@ -9,19 +9,18 @@ from __future__ import annotations
 
 from enum import IntEnum
 from functools import lru_cache
-from struct import Struct, pack
+from struct import pack
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from cdc_triggers.core.trace import TraceContext
 
 Value = str | bool | int | float
 Pairs = tuple[tuple[str, Value], ...]
 
-_TIMES: Final = Struct("<BQBQ")
-_START, _END = 0x39, 0x41
+_IDS_AND_TIMES: Final = 2 + 16 + 2 + 8 + 2 + 8 + 9 + 9
 _REMOTE: Final = 0x300
 """Flags: it is known whether the parent is remote, and it is."""
 
@@ -47,12 +46,13 @@ class Template:
         remote: the span above is in another process.
     """
 
-    __slots__ = ("_rest",)
+    __slots__ = ("_rest", "_size")
 
     def __init__(self, name: str, kind: Kind, pairs: Pairs, *, remote: bool = False) -> None:
         flags = 1 | (_REMOTE if remote else 0x100)
         parts = [_text(b"\x2a", name), bytes((0x30, kind)), *(attribute(*pair) for pair in pairs)]
         self._rest = b"".join((*parts, pack("<BBI", 0x85, 0x01, flags)))
+        self._size = _IDS_AND_TIMES + len(self._rest)
 
     def span(
         self,
@@ -61,7 +61,8 @@ class Template:
         parent: bytes,
         start_ns: int,
         end_ns: int,
-        *parts: bytes,
+        *,
+        own: bytes,
     ) -> bytes:
         """A sampled span that is over, as part of a request.
 
@@ -71,22 +72,27 @@ class Template:
             parent: 8 bytes, or none.
             start_ns: nanoseconds since 1970; `end_ns` too.
             end_ns: see there.
-            *parts: what the functions below make, in any order.
+            own: what the functions below make, in any order.
         """
-        data = b"".join(
+        size = self._size + len(own)
+        if not parent:
+            size -= 2 + 8
+        return b"".join(
             (
-                b"\x0a\x10",
+                _FRAMES[size] if size < _TABLE else _framed(size),
                 trace_id,
                 b"\x12\x08",
                 span_id,
                 b"\x22\x08" if parent else b"",
                 parent,
-                _TIMES.pack(_START, start_ns, _END, end_ns),
+                b"\x39",
+                start_ns.to_bytes(8, "little"),
+                b"\x41",
+                end_ns.to_bytes(8, "little"),
                 self._rest,
-                *parts,
+                own,
             )
         )
-        return b"\x12" + _length(len(data)) + data
 
 
 class Text:
@@ -98,7 +104,7 @@ class Text:
         self._name = name
         self._frames: dict[int, bytes] = {}
 
-    def __call__(self, value: str) -> bytes:
+    def part(self, value: str) -> bytes:
         """The attribute with this value."""
         data = value.encode("utf-8", "replace")
         size = len(data)
@@ -111,16 +117,19 @@ class Text:
 
 
 class Number:
-    """An attribute of many spans whose value is a natural number, seldom the same."""
+    """An attribute of many spans whose value is a natural number; small ones are kept."""
 
-    __slots__ = ("_frames",)
+    __slots__ = ("_frames", "_small")
 
     def __init__(self, name: str) -> None:
         bounds = (1 << (7 * size) for size in range(10))
         self._frames = [_frame(name, size, least) for size, least in enumerate(bounds, 1)]
+        self._small = [self._frames[0] + _varint(value) for value in range(_SMALL)]
 
-    def __call__(self, value: int) -> bytes:
+    def part(self, value: int) -> bytes:
         """The attribute with this value."""
+        if value < _SMALL:
+            return self._small[value]
         data = _varint(value)
         return self._frames[len(data) - 1] + data
 
@@ -130,9 +139,14 @@ def _frame(name: str, size: int, least: int) -> bytes:
     return (b"\x4a" + _sized(_pair(name, least if size > 1 else 0)))[:-size]
 
 
-def request(spans: Iterable[bytes], resource: bytes, scope: bytes) -> bytes:
+def request(spans: Sequence[bytes], resource: bytes, scope: bytes) -> bytes:
     """An ExportTraceServiceRequest; `resource` and `scope` are what the functions below make."""
-    return b"\x0a" + _sized(resource + b"\x12" + _sized(scope + b"".join(spans)))
+    size = len(scope)
+    for span in spans:
+        size += len(span)
+    inner = resource + b"\x12" + _length(size) + scope
+    head = b"\x0a" + _length(len(inner) - len(scope) + size) + inner
+    return b"".join((head, *spans))  # a batch has megabytes: they are copied once
 
 
 def resource(pairs: Iterable[tuple[str, Value]]) -> bytes:
@@ -209,4 +223,10 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
+def _framed(size: int) -> bytes:
+    """What is before the trace id of a span of so many bytes."""
+    return b"\x12" + _varint(size) + b"\x0a\x10"
+
+
 _LENGTHS: Final = tuple(map(_varint, range(_TABLE)))
+_FRAMES: Final = tuple(map(_framed, range(_TABLE)))

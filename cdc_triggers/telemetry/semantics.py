@@ -8,35 +8,62 @@ from __future__ import annotations
 
 import random
 import time
+from functools import lru_cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, TypeVar, assert_never
+from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
 from cdc_triggers.core.lsn import show
 from cdc_triggers.telemetry import otlp
 from cdc_triggers.telemetry.limits import cut_spans
-from cdc_triggers.telemetry.notes import AttemptNote, ConfirmNote, ReceiveNote
+from cdc_triggers.telemetry.notes import AttemptNote, ConfirmNote
 from cdc_triggers.telemetry.otlp import Kind, Number, Pairs, Template, Text, attribute
 from cdc_triggers.telemetry.redaction import written_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from cdc_triggers.core.attempt import Failure
+    from cdc_triggers.core.lsn import Lsn
     from cdc_triggers.core.spec import Trigger
     from cdc_triggers.telemetry.limits import Limits
-    from cdc_triggers.telemetry.notes import Note
+    from cdc_triggers.telemetry.notes import Note, ReceiveNote
 
 K = TypeVar("K")
 V = TypeVar("V")
 
-CACHED = 1_000
-TURN = 16
+CACHED: Final = 1_000
+TURN: Final = 64
 """Notes between two offers to let other threads run: well below a millisecond."""
 
 PORTS = {"http": 80, "https": 443}
 
-Parts = tuple[bytes, ...]
+_ID: Final = Text("messaging.message.id")
+_LSN: Final = Text("cdc_triggers.lsn")
+_AGE: Final = Number("cdc_triggers.commit_age_ms")
+_COUNT: Final = Number("messaging.batch.message_count")
+
+_Key = tuple[str, str, str, str, tuple[str, str] | None, "int | Failure", int, str]
+
+
+class _Alike:
+    """What attempts have in common that do the same to the same end: most of their spans.
+
+    Attributes:
+        request: None: there was none.
+        result, answered, follows: attributes of both spans, of the request's, and of `process`.
+    """
+
+    __slots__ = ("answered", "follows", "process", "request", "result", "spec")
+
+    def __init__(self, note: AttemptNote, process: Template, request: Template | None) -> None:
+        self.spec = note.spec
+        self.process = process
+        self.request = request
+        tries, result = note.tries, note.result
+        self.result = attribute("cdc_triggers.attempt", tries) + _failed(result)
+        self.answered = self.result + _answered(result, tries)
+        self.follows = attribute("cdc_triggers.outcome", note.follows)
 
 
 class Semantics:
@@ -67,9 +94,7 @@ class Semantics:
         self._confirm = Template(f"confirm {slot}", Kind.CLIENT, confirmed)
         self._processes: dict[tuple[str, str, str, str], tuple[Trigger, Template]] = {}
         self._requests: dict[tuple[str, str, str], tuple[Trigger, Template]] = {}
-        self._id = Text("messaging.message.id")
-        self._lsn = Text("cdc_triggers.lsn")
-        self._age = Number("cdc_triggers.commit_age_ms")
+        self._alike: dict[_Key, _Alike] = {}
 
     def batch(self, notes: Sequence[Note]) -> list[bytes]:
         """The spans of all notes. Other threads have their turns meanwhile: deliveries go first."""
@@ -77,7 +102,12 @@ class Semantics:
         for index, note in enumerate(notes):
             if index % TURN == 0:
                 time.sleep(0)
-            found += self.spans(note)
+            if isinstance(note, AttemptNote):
+                self._attempt(note, found)
+            elif isinstance(note, ConfirmNote):
+                self._confirmed(note, found)
+            else:
+                found.append(self._received(note))
         return found if self._limits is None else self._cut(found, self._limits)
 
     @staticmethod
@@ -88,64 +118,62 @@ class Semantics:
             found.append(cut_spans(spans[start : start + TURN], limits))
         return found
 
-    def spans(self, note: Note) -> Iterator[bytes]:
-        """One or more."""
-        match note:
-            case AttemptNote():
-                yield from self._attempt(note)
-            case ReceiveNote():
-                yield self._received(note)
-            case ConfirmNote():
-                place = self._lsn(show(note.lsn))
-                ns = int(note.at * 1e9)
-                for (trace_id, parent), state in note.groups:
-                    span_id = random.randbytes(8)  # noqa: S311 - an id, not a secret
-                    parts = (place, *_state(state))
-                    yield self._confirm.span(trace_id, span_id, parent, ns, ns, *parts)
-            case _:
-                assert_never(note)
-
     def _received(self, note: ReceiveNote) -> bytes:
         begin, parent = note.begin, note.parent
         age_us = max(0, int(note.ended * 1e6) - begin.commit_us)
-        above = b"" if parent is None else bytes.fromhex(parent.span_id)
-        return self._receive.span(
-            *note.group,
-            above,
-            int(note.began * 1e9),
-            int(note.ended * 1e9),
-            attribute("messaging.batch.message_count", note.events),
-            self._lsn(show(begin.final_lsn)),
-            self._age(age_us // 1000),
-            *(map(otlp.link, note.writers) if parent is None else _state(parent.state)),
-        )
+        trace_id, span_id = note.group
+        own = _COUNT.part(note.events) + _place(begin.final_lsn) + _AGE.part(age_us // 1000)
+        above = b""
+        if parent is not None:
+            above = bytes.fromhex(parent.span_id)
+            own += _state(parent.state)
+        elif note.writers:
+            own += b"".join(map(otlp.link, note.writers))
+        began_ns, ended_ns = int(note.began * 1e9), int(note.ended * 1e9)
+        return self._receive.span(trace_id, span_id, above, began_ns, ended_ns, own=own)
 
-    def _attempt(self, note: AttemptNote) -> Iterator[bytes]:
-        event_id, lsn, *_ = note.event
+    def _attempt(self, note: AttemptNote, found: list[bytes]) -> None:
         (trace_id, above), ids, writer = note.group, note.ids, note.writer
-        wall, ran_s, queued_s = note.times
-        end_ns = int(wall * 1e9)
-        both = (
-            self._id(event_id),
-            attribute("cdc_triggers.attempt", note.tries),
-            *_failed(note.result),
-        )
-        links: Parts = ()
+        own_id, process_id = ids[:8], ids[8:]
+        end_ns = int(note.ended * 1e9)
+        event_id, alike = _ID.part(note.event_id), self._alike_of(note)
+        more = b""
         if writer is not None:
-            both += _state(writer.state) if self._parenting else ()
-            links = () if self._parenting else (otlp.link(writer),)
-        if note.request is not None:
-            start_ns = end_ns - int(ran_s * 1e9)
-            own = _answered(note.result, note.tries)
-            template = self._request(note.spec, *note.request)
-            yield template.span(trace_id, ids[:8], ids[8:], start_ns, end_ns, *both, *own)
-        start_ns = end_ns - int(queued_s * 1e9)
-        own = (self._lsn(show(lsn)), attribute("cdc_triggers.outcome", note.follows), *links)
-        template = self._process(note)
-        yield template.span(trace_id, ids[8:], above, start_ns, end_ns, *both, *own)
+            more = _state(writer.state) if self._parenting else otlp.link(writer)
+        if alike.request is not None:
+            start_ns = end_ns - int(note.ran_s * 1e9)
+            own = event_id + alike.answered
+            if self._parenting:
+                own += more
+            found.append(
+                alike.request.span(trace_id, own_id, process_id, start_ns, end_ns, own=own)
+            )
+        start_ns = end_ns - int(note.queued_s * 1e9)
+        own = b"".join((event_id, alike.result, _place(note.lsn), alike.follows, more))
+        found.append(alike.process.span(trace_id, process_id, above, start_ns, end_ns, own=own))
+
+    def _confirmed(self, note: ConfirmNote, found: list[bytes]) -> None:
+        place, ns = _place(note.lsn), int(note.at * 1e9)
+        ids = random.randbytes(8 * len(note.groups))  # noqa: S311 - ids, no secrets
+        start = 0
+        for (trace_id, parent), state in note.groups:
+            own = place + _state(state) if state else place
+            span_id = ids[start : start + 8]
+            start += 8
+            found.append(self._confirm.span(trace_id, span_id, parent, ns, ns, own=own))
+
+    def _alike_of(self, note: AttemptNote) -> _Alike:
+        spec, request, result, tries = note.spec, note.request, note.result, note.tries
+        key = (spec.name, note.op, note.schema, note.table, request, result, tries, note.follows)
+        alike = self._alike.get(key)
+        if alike is not None and alike.spec is spec:
+            return alike
+        alike = _Alike(note, self._process(note), request and self._request(spec, *request))
+        _remember(self._alike, key, alike)
+        return alike
 
     def _process(self, note: AttemptNote) -> Template:
-        spec, (_, _, op, schema, table) = note.spec, note.event
+        spec, op, schema, table = note.spec, note.op, note.schema, note.table
         key = (spec.name, op, schema, table)
         known = self._processes.get(key)
         if known is not None and known[0] is spec:
@@ -171,23 +199,28 @@ class Semantics:
         return template
 
 
-def _answered(result: int | Failure, tries: int) -> Parts:
-    parts: Parts = ()
+@lru_cache(maxsize=CACHED)
+def _place(lsn: Lsn) -> bytes:
+    return _LSN.part(show(lsn))
+
+
+def _answered(result: int | Failure, tries: int) -> bytes:
+    found = b""
     if isinstance(result, int):
-        parts = (attribute("http.response.status_code", result),)
-    return (*parts, attribute("http.request.resend_count", tries - 1)) if tries > 1 else parts
+        found = attribute("http.response.status_code", result)
+    return found + attribute("http.request.resend_count", tries - 1) if tries > 1 else found
 
 
-def _failed(result: int | Failure) -> Parts:
+def _failed(result: int | Failure) -> bytes:
     if not isinstance(result, int):
-        return attribute("error.type", result.kind.value), otlp.error(result.message)
+        return attribute("error.type", result.kind.value) + otlp.error(result.message)
     if HTTPStatus.OK <= result < HTTPStatus.MULTIPLE_CHOICES:
-        return ()
-    return attribute("error.type", str(result)), otlp.error(f"HTTP {result}")
+        return b""
+    return attribute("error.type", str(result)) + otlp.error(f"HTTP {result}")
 
 
-def _state(text: str) -> Parts:
-    return (otlp.state(text),) if text else ()
+def _state(text: str) -> bytes:
+    return otlp.state(text) if text else b""
 
 
 def _operation(name: str, kind: str, destination: str) -> Pairs:

@@ -8,13 +8,11 @@ the same trace.
 
 from __future__ import annotations
 
-import random
 import zlib
 from collections import deque
 from hashlib import blake2b
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from cdc_triggers.core.attempt import Response
 from cdc_triggers.core.messages import Begin, Commit, LogRow
 from cdc_triggers.core.trace import TraceContext, context_of
 from cdc_triggers.telemetry.notes import AttemptNote, ConfirmNote, Group, ReceiveNote
@@ -34,16 +32,16 @@ if TYPE_CHECKING:
     from cdc_triggers.telemetry.sampler import Sampler
     from cdc_triggers.tracing import Span
 
-CHUNK_EVENTS = 1_000
+CHUNK_EVENTS: Final = 1_000
 """Events of a transaction in one trace: a larger one no backend likes to show."""
 
-LINKS = 32
-PENDING = 16_384
+LINKS: Final = 32
+PENDING: Final = 16_384
 """Received transactions of which the confirmation is awaited."""
 
-_MASK = (1 << 128) - 1
-_ODD = (0x9E3779B97F4A7C15F39CC0605CEDC835, 0xD1342543DE82EF95BF58476D1CE4E5B9)
-_SPAN = 0x94D049BB133111EB2545F4914F6CDD1D
+_MASK: Final = (1 << 128) - 1
+_ODD: Final = (0x9E3779B97F4A7C15F39CC0605CEDC835, 0xD1342543DE82EF95BF58476D1CE4E5B9)
+_SPAN: Final = 0x94D049BB133111EB2545F4914F6CDD1D
 
 
 def trace_of(slot: str, lsn: Lsn, xid: int, position: int = 0) -> str:
@@ -63,36 +61,6 @@ def _mixed(seed: int, lsn: int, xid: int, chunk: int) -> int:
     return mixed ^ mixed >> 59
 
 
-class AttemptSpan:
-    """Implements `tracing.Span`: the request of an attempt, and the `process` span above it."""
-
-    __slots__ = ("delivery", "group", "headers", "ids", "sampled", "spec", "writer")
-
-    def __init__(self, delivery: Delivery, spec: Trigger, group: Group, sampled: bool) -> None:  # noqa: FBT001 - one private caller
-        self.delivery = delivery
-        self.spec = spec
-        self.group = group
-        self.sampled = sampled
-        self.writer: TraceContext | None = None
-        self.headers: Headers = ()
-        self.ids = random.randbytes(16)  # noqa: S311 - no secret; first the request's, then the other
-
-    @property
-    def trace_id(self) -> str:
-        """See `tracing.Span`."""
-        return self.group[0].hex()
-
-    @property
-    def span_id(self) -> str:
-        """See `tracing.Span`."""
-        return self.ids[:8].hex()
-
-    @property
-    def process_id(self) -> str:
-        """See `tracing.Span`."""
-        return self.ids[8:].hex()
-
-
 class _Received:
     """Sampled events of one group that have arrived."""
 
@@ -100,7 +68,7 @@ class _Received:
 
     def __init__(self) -> None:
         self.count = 0
-        self.writers: dict[TraceContext, None] = {}
+        self.writers: tuple[TraceContext, ...] = ()
 
 
 class Tracer:
@@ -131,7 +99,8 @@ class Tracer:
         self._began = 0.0
         self._position = 0
         self._received: dict[TraceContext | None, _Received] = {}
-        self._pending: deque[tuple[Lsn, Group, str]] = deque(maxlen=PENDING)
+        self._pending: deque[tuple[Lsn, tuple[Group, str]]] = deque(maxlen=PENDING)
+        self._known: dict[tuple[int, int, int], Group] = {}
 
     def received(self, message: Message, at: float) -> None:
         """See `tracing.Tracing.received`."""
@@ -149,12 +118,12 @@ class Tracer:
                 self._flush(at)
             self._begin = None
 
-    def begin(self, delivery: Delivery, spec: Trigger) -> AttemptSpan:
+    def begin(self, delivery: Delivery, spec: Trigger) -> AttemptNote:
         """See `tracing.Tracing.begin`."""
         event = delivery.event
         writer = None if event.trace is None else context_of(event.trace)
         sampled = self._sampled(event.id, writer)
-        span = AttemptSpan(delivery, spec, self._group_of(event, writer), sampled)
+        span = AttemptNote(delivery, spec, self._group_of(event, writer), sampled)
         if writer is None:
             context = TraceContext(span.trace_id, span.span_id, sampled)
         elif sampled:
@@ -171,37 +140,24 @@ class Tracer:
         self, span: Span, request: Request | None, outcome: Outcome, times: Times, follows: str
     ) -> None:
         """See `tracing.Tracing.ended`."""
-        if not (isinstance(span, AttemptSpan) and span.sampled):
+        if not (isinstance(span, AttemptNote) and span.sampled) or span.delivery is None:
             return
-        delivery = span.delivery
-        event = delivery.event
-        note = AttemptNote(
-            span.group,
-            span.ids,
-            span.writer,
-            span.spec,
-            (event.id, event.commit_lsn, event.op, event.schema_name, event.table_name),
-            None if request is None else (request.method, request.url),
-            outcome.status if isinstance(outcome, Response) else outcome,
-            delivery.tries,
-            follows,
-            (times.wall, times.now - delivery.started, times.now - delivery.queued),
-        )
-        self._put(note)
+        span.end(span.delivery, request, outcome, times, follows)
+        self._put(span)
 
     def confirmed(self, lsn: Lsn, at: float) -> None:
         """See `tracing.Tracing.confirmed`."""
         pending = self._pending
         if not pending or pending[0][0] >= lsn:
             return
-        groups = []
+        groups: list[tuple[Group, str]] = []
         while pending and pending[0][0] < lsn:
-            groups.append(pending.popleft()[1:])
+            groups.append(pending.popleft()[1])
             if len(groups) >= LINKS:
-                self._put(ConfirmNote(lsn, at, tuple(groups)))
+                self._put(ConfirmNote(lsn, at, groups))
                 groups = []
         if groups:
-            self._put(ConfirmNote(lsn, at, tuple(groups)))
+            self._put(ConfirmNote(lsn, at, groups))
 
     def _row(self, row: LogRow, at: float) -> None:
         if self._received and self._position % CHUNK_EVENTS == 0:
@@ -215,8 +171,9 @@ class Tracer:
         if group is None:
             group = self._received[key] = _Received()
         group.count += 1
-        if writer is not None and len(group.writers) < LINKS:
-            group.writers[writer] = None
+        writers = group.writers
+        if writer is not None and len(writers) < LINKS and writer not in writers:
+            group.writers = (*writers, writer)
 
     def _flush(self, at: float) -> None:
         """The events since the last one have arrived; the next is of another thousand."""
@@ -226,10 +183,12 @@ class Tracer:
         chunk = (self._position - 1) // CHUNK_EVENTS
         for writer, received in self._received.items():
             group = self._group(begin.final_lsn, begin.xid, chunk, writer)
-            writers = tuple(received.writers)
-            self._put(ReceiveNote(group, begin, received.count, writer, writers, self._began, at))
+            count, writers = received.count, received.writers
+            self._put(
+                ReceiveNote(group, begin, count, writer, writers, began=self._began, ended=at)
+            )
             state = "" if writer is None else writer.state
-            self._pending.append((begin.final_lsn, group, state))
+            self._pending.append((begin.final_lsn, (group, state)))
         self._received.clear()
 
     def _group_of(self, event: Event, writer: TraceContext | None) -> Group:
@@ -239,11 +198,19 @@ class Tracer:
         return self._group(event.commit_lsn, event.xid, event.position // CHUNK_EVENTS, parent)
 
     def _group(self, lsn: int, xid: int, chunk: int, writer: TraceContext | None) -> Group:
-        seed = self._seed
+        """Worked out once for what was received, which is soon attempted."""
         if writer is not None:
-            seed ^= int(writer.trace_id, 16) ^ int(writer.span_id, 16)
-        mixed = _mixed(seed, lsn, xid, chunk)
-        span_id = ((mixed * _SPAN & _MASK) >> 64).to_bytes(8, "big")
-        if writer is not None:
-            return bytes.fromhex(writer.trace_id), span_id
-        return mixed.to_bytes(16, "big"), span_id
+            seed = self._seed ^ int(writer.trace_id, 16) ^ int(writer.span_id, 16)
+            return bytes.fromhex(writer.trace_id), _span_of(_mixed(seed, lsn, xid, chunk))
+        place = (lsn, xid & 0xFFFFFFFF, chunk)
+        known = self._known.get(place)
+        if known is None:
+            mixed = _mixed(self._seed, lsn, xid, chunk)
+            if len(self._known) >= PENDING:
+                self._known.clear()
+            known = self._known[place] = mixed.to_bytes(16, "big"), _span_of(mixed)
+        return known
+
+
+def _span_of(mixed: int) -> bytes:
+    return ((mixed * _SPAN & _MASK) >> 64).to_bytes(8, "big")

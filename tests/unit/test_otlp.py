@@ -45,8 +45,8 @@ class Made(NamedTuple):
 
     def data(self) -> bytes:
         parts = [
-            Text("text")(self.text),
-            Number("number")(self.start_ns),
+            Text("text").part(self.text),
+            Number("number").part(self.start_ns),
             *(otlp.attribute(*pair) for pair in self.own.items()),
             *map(otlp.link, self.links),
         ]
@@ -57,7 +57,8 @@ class Made(NamedTuple):
         template = Template(self.name, self.kind, tuple(self.shared.items()), remote=self.remote)
         ids = (self.context.trace_id, self.context.span_id, self.parent)
         trace_id, span_id, parent = map(bytes.fromhex, ids)
-        return template.span(trace_id, span_id, parent, self.start_ns, self.end_ns, *parts)
+        times = self.start_ns, self.end_ns
+        return template.span(trace_id, span_id, parent, *times, own=b"".join(parts))
 
 
 CONTEXTS = st.builds(

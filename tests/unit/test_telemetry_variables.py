@@ -24,7 +24,7 @@ from cdc_triggers.core.trace import TraceContext, context_of
 from cdc_triggers.errors import UsageError
 from cdc_triggers.telemetry import resource, variables
 from cdc_triggers.telemetry.ignored import AGGREGATION, OBEYED
-from cdc_triggers.telemetry.notes import ConfirmNote, ReceiveNote
+from cdc_triggers.telemetry.notes import AttemptNote, ConfirmNote, ReceiveNote
 from cdc_triggers.telemetry.otel import OpenTelemetry, StreamNames
 from cdc_triggers.telemetry.otlp_target import target
 from cdc_triggers.telemetry.sampler import sampler
@@ -371,5 +371,5 @@ def spelt(cell: str) -> set[str]:
 
 
 def test_notes_hold_no_row() -> None:
-    fields = {*ReceiveNote._fields, *ConfirmNote._fields}
-    assert not fields & {"old", "new", "body", "session"}
+    fields = {*ReceiveNote.__slots__, *ConfirmNote.__slots__, *AttemptNote.__slots__}
+    assert not fields & {"old", "new", "body", "session", "event"}

@@ -89,6 +89,7 @@ def test_every_attempt_of_a_transaction_is_below_the_receive_of_its_thousand(
         other.tracer.ended(span, None, OK, Times(1.0, 1_001.0, 0.5), "delivered")
         note = other.notes[-1]
         assert isinstance(note, AttemptNote)
+        assert note.delivery is None  # which holds the row
         assert note.group == received[event.position // CHUNK_EVENTS].group
         found = trace_of("slot", event.commit_lsn, event.xid, event.position)
         assert (found == span.trace_id) is not parenting
