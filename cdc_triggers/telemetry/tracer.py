@@ -100,7 +100,6 @@ class Tracer:
         self._position = 0
         self._received: dict[TraceContext | None, _Received] = {}
         self._pending: deque[tuple[Lsn, tuple[Group, str]]] = deque(maxlen=PENDING)
-        self._known: dict[tuple[int, int, int], Group] = {}
 
     def received(self, message: Message, at: float) -> None:
         """See `tracing.Tracing.received`."""
@@ -198,19 +197,11 @@ class Tracer:
         return self._group(event.commit_lsn, event.xid, event.position // CHUNK_EVENTS, parent)
 
     def _group(self, lsn: int, xid: int, chunk: int, writer: TraceContext | None) -> Group:
-        """Worked out once for what was received, which is soon attempted."""
+        seed = self._seed
         if writer is not None:
-            seed = self._seed ^ int(writer.trace_id, 16) ^ int(writer.span_id, 16)
-            return bytes.fromhex(writer.trace_id), _span_of(_mixed(seed, lsn, xid, chunk))
-        place = (lsn, xid & 0xFFFFFFFF, chunk)
-        known = self._known.get(place)
-        if known is None:
-            mixed = _mixed(self._seed, lsn, xid, chunk)
-            if len(self._known) >= PENDING:
-                self._known.clear()
-            known = self._known[place] = mixed.to_bytes(16, "big"), _span_of(mixed)
-        return known
-
-
-def _span_of(mixed: int) -> bytes:
-    return ((mixed * _SPAN & _MASK) >> 64).to_bytes(8, "big")
+            seed ^= int(writer.trace_id, 16) ^ int(writer.span_id, 16)
+        mixed = _mixed(seed, lsn, xid, chunk)
+        span_id = ((mixed * _SPAN & _MASK) >> 64).to_bytes(8, "big")
+        if writer is not None:
+            return bytes.fromhex(writer.trace_id), span_id
+        return mixed.to_bytes(16, "big"), span_id
