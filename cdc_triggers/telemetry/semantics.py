@@ -34,7 +34,9 @@ V = TypeVar("V")
 
 CACHED: Final = 1_000
 TURN: Final = 64
-"""Notes between two offers to let other threads run: well below a millisecond."""
+CUT: Final = 16
+"""Notes, and spans that are cut, between two offers to let other threads run: well below a
+millisecond."""
 
 PORTS = {"http": 80, "https": 443}
 
@@ -113,9 +115,9 @@ class Semantics:
     @staticmethod
     def _cut(spans: list[bytes], limits: Limits) -> list[bytes]:
         found = []
-        for start in range(0, len(spans), TURN):
+        for start in range(0, len(spans), CUT):
             time.sleep(0)
-            found.append(cut_spans(spans[start : start + TURN], limits))
+            found.append(cut_spans(spans[start : start + CUT], limits))
         return found
 
     def _received(self, note: ReceiveNote) -> bytes:
