@@ -70,8 +70,8 @@ class RecordQueue(Generic[T]):
         self._wake = threading.Event()
         self._until: float | None = None
         self._sending = 0
-        self._worker = threading.Thread(target=self._run, name=exports.signal, daemon=True)
-        self._worker.start()
+        self._thread = threading.Thread(target=self._run, name=exports.signal, daemon=True)
+        self._thread.start()
 
     def put(self, record: T) -> None:
         """Queue a record; never waits."""
@@ -90,7 +90,7 @@ class RecordQueue(Generic[T]):
         """Send what is queued, for no longer than that; idempotent."""
         self._until = time.monotonic() + timeout_s
         self._wake.set()
-        self._worker.join(timeout_s)
+        self._thread.join(timeout_s)
         self._exporter.cut()
         left, self._queue = self._queue, deque()
         sending, self._sending = self._sending, 0
