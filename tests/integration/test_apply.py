@@ -215,3 +215,13 @@ def test_every_table_and_function_of_ours_is_commented(database: Database) -> No
         " AND obj_description(oid) IS NULL",
     )
     assert uncommented == []
+
+
+def test_arguments_that_end_in_a_zero_are_no_difference(database: Database) -> None:
+    it = database.connect()
+    run(it, ORDERS)
+    apply(database, it)
+    run(it, "ALTER TABLE cdc_triggers.captured_table ALTER id RESTART WITH 10")
+    specs = trigger("v10", trigger_on_replication=True), trigger("other")
+    apply(database, it, *specs)
+    assert installer(database, it).plan(specs, {}).tables == ()
