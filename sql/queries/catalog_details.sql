@@ -1,9 +1,10 @@
 -- What planning must know of some tables beside their columns. The key is the primary key, else the replica
--- identity index. Hasura's row triggers write to its log and never to the table: they do not count as its own.
+-- identity index, without the columns that an index only includes (indkey counts from 0). Hasura's row
+-- triggers write to its log and never to the table: they do not count as its own.
 SELECT c.oid::bigint,
        ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
               WHERE a.attrelid = c.oid AND a.attgenerated = 'v' AND NOT a.attisdropped ORDER BY a.attnum),
-       coalesce((SELECT i.indkey::smallint[] FROM pg_catalog.pg_index i
+       coalesce((SELECT (i.indkey::smallint[])[0:i.indnkeyatts - 1] FROM pg_catalog.pg_index i
                   WHERE i.indrelid = c.oid AND i.indisvalid
                     AND (i.indisprimary OR (c.relreplident = 'i' AND i.indisreplident))
                   ORDER BY i.indisprimary DESC LIMIT 1), '{}'),

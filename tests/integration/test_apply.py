@@ -225,3 +225,12 @@ def test_arguments_that_end_in_a_zero_are_no_difference(database: Database) -> N
     specs = trigger("v10", trigger_on_replication=True), trigger("other")
     apply(database, it, *specs)
     assert installer(database, it).plan(specs, {}).tables == ()
+
+
+def test_columns_that_an_index_only_includes_are_not_in_the_key(database: Database) -> None:
+    it = database.connect()
+    run(it, "CREATE TABLE orders (status text, id int, total numeric)")
+    run(it, "ALTER TABLE orders ADD PRIMARY KEY (id) INCLUDE (status, total)")
+    apply(database, it, trigger())
+    assert run(it, "SELECT key_attnums FROM cdc_triggers.captured_table") == [([2],)]
+    assert run(it, "SELECT ordering_attnums FROM cdc_triggers.trigger") == [([2],)]
