@@ -133,12 +133,11 @@ class Installer:
         with self._turn():
             self._slot.check()
             fresh = self._retrying(self._prepare)
-            created = False
             try:
                 created = self._retrying(lambda: self._slot.create(self._lock_timeout_ms))
                 done = self._retrying(lambda: self._write(plan))
             except BaseException:
-                self._undo(fresh=fresh, slot_created=created)
+                self._undo(fresh=fresh)
                 raise
         return Result(done, created)
 
@@ -236,11 +235,10 @@ class Installer:
             )
             cursor.execute("DROP SCHEMA IF EXISTS cdc_triggers CASCADE")
 
-    def _undo(self, *, fresh: bool, slot_created: bool) -> None:
+    def _undo(self, *, fresh: bool) -> None:
         """A first apply that failed leaves nothing behind, above all no slot that holds WAL."""
         try:
-            if slot_created:
-                self._slot.drop()
+            self._slot.undo()
             if fresh:
                 self._remove()
             else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg2
 from psycopg2 import sql
 
 from cdc_triggers.errors import SlotBusyError, SlotError
@@ -25,6 +26,7 @@ class Slot:
         self.name = name
         self._connection = connection
         self._plugin = plugin
+        self._made = False
 
     def exists(self) -> bool:
         """True if a slot of this name is there, whosever it is."""
@@ -55,14 +57,20 @@ class Slot:
         It waits for transactions that write; lock_timeout bounds that. PostgreSQL refuses it in a
         transaction that has written, so it is one of its own.
         """
+        self._made = False
         if self.exists():
             return False
         failover = self._connection.server_version >= _FAILOVER_VERSION
         name = "apply_create_failover_slot" if failover else "apply_create_slot"
         with self._connection.cursor() as cursor:
             cursor.execute("SELECT set_config('lock_timeout', %s, false)", [str(lock_timeout_ms)])
+            # before it is: an interrupt comes when PostgreSQL has answered, and it may be there
+            self._made = True
             try:
                 cursor.execute(query(name), {"name": self.name, "plugin": self._plugin})
+            except psycopg2.Error:
+                self._made = False
+                raise
             finally:
                 cursor.execute("RESET lock_timeout")
             cursor.execute(query("apply_slot_made"), {"name": self.name})
@@ -84,9 +92,11 @@ class Slot:
         with self._connection.cursor() as cursor:
             cursor.execute(query("apply_forget_slot"), {"name": self.name})
 
-    def drop(self) -> None:
-        """Drop it."""
-        self._rows("apply_drop_slot", {"name": self.name})
+    def undo(self) -> None:
+        """Drop it, if the last `create` has made it, or was interrupted and may have."""
+        if self._made and self.exists():
+            self._rows("apply_drop_slot", {"name": self.name})
+        self._made = False
 
     def drop_all(self) -> None:
         """Drop this slot, and all others that apply has made or a stream has used here.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,43 @@ def test_a_first_apply_that_cannot_make_its_slot_leaves_nothing_behind(database:
         apply(database, it, trigger())
     run(other, "ROLLBACK")
     assert run(it, EVERYTHING) == before
+
+
+def test_an_interrupt_while_the_slot_is_made_leaves_nothing_behind(database: Database) -> None:
+    it, other = database.connect(), database.connect()
+    run(it, ORDERS)
+    before = run(it, EVERYTHING)
+    run(other, "BEGIN")
+    run(other, "SELECT pg_current_xact_id()")
+    waits = "SELECT count(*) > 0 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+
+    def interrupt() -> None:
+        watcher, pid = database.connect(), it.info.backend_pid
+        wait_until(lambda: run(watcher, waits, pid) == [(True,)], what="apply waits for its slot")
+        signal.raise_signal(signal.SIGINT)
+        run(other, "ROLLBACK")
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            Installer(it, slot=database.slot).apply(installer(database, it).plan([trigger()], {}))
+    finally:
+        thread.join()
+    assert run(it, EVERYTHING) == before
+
+
+def test_a_failed_apply_keeps_a_slot_that_an_earlier_one_has_made(database: Database) -> None:
+    it, other = database.connect(), database.connect()
+    run(it, ORDERS)
+    one = installer(database, it)
+    one.apply(one.plan([], {}))
+    run(other, "BEGIN")
+    run(other, "LOCK TABLE orders IN ROW EXCLUSIVE MODE")
+    with pytest.raises(DatabaseError, match="in the way"):
+        one.apply(one.plan([trigger()], {}))
+    run(other, "ROLLBACK")
+    assert installer(database, it).plan([], {}).empty
 
 
 def test_a_slot_of_another_plugin_is_refused_before_anything_is_changed(database: Database) -> None:
