@@ -38,8 +38,9 @@ class Slot:
         Raises:
             SlotError: it is of another database or plugin.
         """
-        for _, plugin, database, _, _, status in self._rows("catalog_slot", {"names": [self.name]}):
-            here = self._connection.info.dbname
+        for _, plugin, database, here, *_, status in self._rows(
+            "catalog_slot", {"names": [self.name]}
+        ):
             if database != here:
                 raise SlotError(
                     f"slot {self.name} belongs to database {database}, not to {here}",
@@ -109,9 +110,8 @@ class Slot:
             cursor.execute("SELECT pg_catalog.to_regclass('cdc_triggers.stream') IS NOT NULL")
             if cursor.fetchone() == (True,):
                 names.update(name for (name,) in self._rows("apply_slot_names", {}))
-        here = self._connection.info.dbname
-        rows = [r for r in self._rows("catalog_slot", {"names": sorted(names)}) if r[2] == here]
-        for name, _, _, active, pid, _ in rows:
+        rows = [r for r in self._rows("catalog_slot", {"names": sorted(names)}) if r[2] == r[3]]
+        for name, *_, active, pid, _ in rows:
             if active:
                 raise SlotBusyError(
                     f"slot {name} is in use by pid {pid}", hint="stop the stream first"

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
 from support.applying import EVERYTHING, apply
+from support.pg_proxy import PgProxy
 from support.specs import trigger
 
 from cdc_triggers.core.finding import Finding, Level
 from cdc_triggers.errors import DatabaseError
 from cdc_triggers.postgres.capture import Installer
-from cdc_triggers.postgres.connect import translate
+from cdc_triggers.postgres.connect import connect, translate
 from cdc_triggers.postgres.doctor import Wanted, examine
 
 if TYPE_CHECKING:
@@ -39,6 +41,30 @@ def test_uninstall_drops_every_slot_that_apply_has_made(database: Database) -> N
         one = installer(it, slot)
         assert one.apply(one.plan([trigger()], {})).slot_created
     installer(it, "another").uninstall()
+    assert database.execute(EVERYTHING) == before
+
+
+class Renaming(PgProxy):
+    """Shows a database under another name of the same length, as a pooler may."""
+
+    def _pump(self, source: Any, sink: Any) -> None:
+        startup = source.recv(65536)
+        sink.sendall(startup.replace(b"\0alias", b"\0" + self._database.name[:5].encode()))
+        super()._pump(source, sink)
+
+
+def test_a_pooler_may_call_the_database_by_another_name(database: Database) -> None:
+    database.execute(ORDERS)
+    before = database.execute(EVERYTHING)
+    with Renaming(database) as proxy:
+        dsn = proxy.dsn.replace(f"/{database.name[:5]}", "/alias")
+        dsn += f"{'&' if '?' in dsn else '?'}sslmode=disable&gssencmode=disable"
+        with closing(connect(dsn, application_name="test")) as it:
+            assert it.info.dbname != database.name
+            one = installer(it, database.slot)
+            one.apply(one.plan([trigger()], {}))
+            assert one.apply(one.plan([trigger("t"), trigger("u")], {})).plan.changes
+            one.uninstall()
     assert database.execute(EVERYTHING) == before
 
 
