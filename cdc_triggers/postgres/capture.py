@@ -31,6 +31,7 @@ from cdc_triggers.postgres.capture_sql import (
 )
 from cdc_triggers.postgres.catalog import read_catalog
 from cdc_triggers.postgres.connect import translate
+from cdc_triggers.postgres.locking import TableLocks, set_timeout, shortest_ms
 from cdc_triggers.postgres.migrations import migrate, pending
 from cdc_triggers.postgres.queries import query
 from cdc_triggers.postgres.slot import WAITING, Slot
@@ -217,11 +218,12 @@ class Installer:
             if not (current.changes or current.tables or current.silenced):
                 return current
             # first: when its lock is there nobody is writing, so that each change is in one log
+            locks = TableLocks(cursor, self._lock_timeout_ms)
             for beside in current.silenced:
-                cursor.execute(silence_hasura(beside).sql)
+                locks.execute(silence_hasura(beside).sql)
             ids = {captured.oid: captured.id for captured in catalog.captured}
             for table in current.tables:
-                ids[table.relation.oid] = _write_table(cursor, table)
+                ids[table.relation.oid] = _write_table(cursor, table, locks)
             for change in current.changes:
                 _write_trigger(cursor, change, ids)
             cursor.execute(query("apply_release_tables"))
@@ -230,6 +232,7 @@ class Installer:
 
     def _remove(self) -> None:
         with self._transaction() as cursor:
+            set_timeout(cursor, shortest_ms(cursor, self._lock_timeout_ms))
             cursor.execute(
                 sql.SQL("DROP PUBLICATION IF EXISTS {}").format(sql.Identifier(PUBLICATION))
             )
@@ -261,9 +264,7 @@ class Installer:
         with self._connection.cursor() as cursor:
             cursor.execute("BEGIN")
             try:
-                cursor.execute(
-                    "SELECT set_config('lock_timeout', %s, true)", [str(self._lock_timeout_ms)]
-                )
+                set_timeout(cursor, self._lock_timeout_ms)
                 yield cursor
                 cursor.execute("COMMIT")
             except BaseException:
@@ -312,7 +313,7 @@ def _rendered(table: TablePlan, table_id: str) -> Iterator[Rendered]:
         yield from create_trigger(table.relation, trigger)
 
 
-def _write_table(cursor: extensions.cursor, table: TablePlan) -> int:
+def _write_table(cursor: extensions.cursor, table: TablePlan, locks: TableLocks) -> int:
     """The row in captured_table and the capture triggers; the table's id."""
     table_id = table.table_id
     if table.needed:
@@ -321,7 +322,7 @@ def _write_table(cursor: extensions.cursor, table: TablePlan) -> int:
         cursor.execute(query("apply_capture_table"), parameters)
         (table_id,) = cursor.fetchone() or (NEW_TABLE,)
     for rendered in _rendered(table, str(table_id)):
-        cursor.execute(rendered.sql)
+        locks.execute(rendered.sql)
     return table_id
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -232,6 +233,46 @@ def test_every_event_committed_after_apply_is_in_the_slot_under_load(database: D
         database.slot,
     )
     assert sent == logged
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["apply", "uninstall"])
+def test_no_transaction_of_the_users_is_ended_for_a_deadlock(
+    database: Database, *, ends: bool
+) -> None:
+    it, other = database.connect(), database.connect()
+    run(it, "CREATE TABLE a (id int); CREATE TABLE b (id int)")
+    specs = trigger("a", table="a"), trigger("b", table="b")
+    apply(database, it, *(specs if ends else ()))
+    one = Installer(it, slot=database.slot)
+    plan = one.plan(specs, {})
+    run(other, "BEGIN")
+    run(other, "LOCK TABLE a IN ACCESS SHARE MODE" if ends else "INSERT INTO b VALUES (1)")
+    writes = "b" if ends else "a"
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            one.uninstall() if ends else one.apply(plan)
+        except BaseException as error:  # noqa: BLE001 - reported by the assertion
+            failures.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    held = (
+        "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND granted AND relation = %s::regclass"
+        " AND mode IN ('ShareRowExclusiveLock', 'AccessExclusiveLock'))"
+    )
+    waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND NOT granted)"
+    watcher, pid = database.connect(), it.info.backend_pid
+    try:
+        wait_until(lambda: run(watcher, waits, pid) == [(True,)], what="a table is waited for")
+        assert run(watcher, held, pid, writes) == [(True,)]
+        time.sleep(1.1)  # deadlock_timeout: the first to wait has looked and seen none
+        run(other, f"INSERT INTO {writes} VALUES (1)")
+        run(other, "COMMIT")
+    finally:
+        thread.join()
+    assert failures == []
 
 
 def test_two_appliers_at_once_both_succeed(database: Database) -> None:
