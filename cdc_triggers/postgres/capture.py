@@ -31,6 +31,7 @@ from cdc_triggers.postgres.capture_sql import (
 )
 from cdc_triggers.postgres.catalog import read_catalog
 from cdc_triggers.postgres.connect import translate
+from cdc_triggers.postgres.identity import LOCK, identities
 from cdc_triggers.postgres.locking import TableLocks, set_timeout, shortest_ms
 from cdc_triggers.postgres.migrations import migrate, pending
 from cdc_triggers.postgres.queries import query
@@ -174,6 +175,8 @@ class Installer:
             if not self._functions_are_current(cursor):
                 text = functions_sql(cursor, self._connection.server_version)
                 yield Statement(text, "", "replaces the capture functions in schema cdc_triggers")
+        for identity in identities(cursor, PUBLICATION):
+            yield Statement(identity.as_string(cursor), LOCK)
         if not _publication_exists(cursor):
             text = _publication().as_string(self._connection)
             yield Statement(text.partition("\n")[2].strip(), "")
@@ -192,12 +195,17 @@ class Installer:
         """Schema, functions, publication; True if the schema was not there."""
         with self._transaction() as cursor:
             new = migrate(self._connection)
-            cursor.execute(query("apply_restored"))
             if not self._functions_are_current(cursor):
                 text = functions_sql(cursor, self._connection.server_version)
                 cursor.execute(query("apply_ring_partitions"))
                 cursor.execute(text)
                 cursor.execute(query("apply_set_installed"), {"checksum": checksum(text)})
+            locks = TableLocks(cursor, self._lock_timeout_ms)
+            for identity in identities(cursor, PUBLICATION):
+                locks.execute(identity)
+            cursor.execute(query("apply_restored"))
+            if cursor.fetchone() == (True,):
+                cursor.execute(query("apply_restored_log"))
             if not _publication_exists(cursor):
                 cursor.execute(_publication())
             # Before it is made: a killed apply leaves no slot that uninstall does not know.

@@ -232,6 +232,12 @@ RULES: Final[tuple[Rule, ...]] = (
     _rule("55000", r"wal_level", BlockedError, _WAL_LEVEL),
     _rule(
         "55000",
+        r"does not have a replica identity",
+        DatabaseError,
+        "a publication of yours covers the logs: run `cdc-triggers apply`, which prepares them",
+    ),
+    _rule(
+        "55000",
         r"(?:no longer|cannot) (?:get changes|be used|access|read)|invalidated|lost",
         SlotLostError,
         _SLOT_LOST,

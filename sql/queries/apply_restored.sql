@@ -1,5 +1,5 @@
 -- A dump of another cluster was restored here: its transaction ids mean nothing in this one. Specs count from
--- now on, the log from before is history, and the stream begins anew; parked and dead deliveries stay.
+-- now on, the log from before is history, and the stream begins anew; parked and dead deliveries stay. True: so it is.
 WITH here AS (
     SELECT pg_current_snapshot() AS snapshot
 ), revisions AS (
@@ -16,5 +16,4 @@ WITH here AS (
            timeline = NULL, recovering = false
       FROM here, restored WHERE restored.so
 )
-UPDATE cdc_triggers.event_log SET xid = '3' FROM here, restored
- WHERE restored.so AND xid >= pg_snapshot_xmax(here.snapshot)
+SELECT so FROM restored

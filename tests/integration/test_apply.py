@@ -234,3 +234,25 @@ def test_columns_that_an_index_only_includes_are_not_in_the_key(database: Databa
     apply(database, it, trigger())
     assert run(it, "SELECT key_attnums FROM cdc_triggers.captured_table") == [([2],)]
     assert run(it, "SELECT ordering_attnums FROM cdc_triggers.trigger") == [([2],)]
+
+
+@pytest.mark.parametrize("covers", ["ALL TABLES", "TABLE cdc_triggers.event_log"])
+def test_the_users_publication_may_cover_the_logs(database: Database, covers: str) -> None:
+    it = database.connect()
+    run(it, ORDERS)
+    apply(database, it, trigger())
+    run(it, f"CREATE PUBLICATION everything FOR {covers}")
+    plan = installer(database, it).plan([trigger()], {})
+    assert plan.statements[0].sql == (
+        f'ALTER TABLE "cdc_triggers"."{"attempt" if covers == "ALL TABLES" else "event_log"}_0"'
+        " REPLICA IDENTITY FULL"
+    )
+    apply(database, it, trigger(), trigger("u"))
+    assert installer(database, it).plan([trigger(), trigger("u")], {}).empty
+    run(it, "INSERT INTO orders VALUES (1)")
+    elsewhere = "99999999:99999999:"
+    run(it, "UPDATE cdc_triggers.trigger_revision SET applied_snapshot = %s", elsewhere)
+    run(it, "UPDATE cdc_triggers.event_log SET xid = '99999998'")
+    apply(database, it, trigger())  # as if a dump had been restored
+    assert run(it, "SELECT xid::text FROM cdc_triggers.event_log") == [("3",)]
+    run(it, "DELETE FROM cdc_triggers.event_log")

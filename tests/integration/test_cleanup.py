@@ -22,6 +22,8 @@ from support.waiting import wait_until
 
 from cdc_triggers.app.cleanup import Wanted
 from cdc_triggers.errors import BlockedError, DatabaseError, NotFoundError, UsageError
+from cdc_triggers.postgres.amending import Amender
+from cdc_triggers.postgres.capture import Installer
 
 if TYPE_CHECKING:
     from support.databases import Database
@@ -241,3 +243,22 @@ def test_a_pause_in_the_middle_ends_a_scheduled_clean_up_after_its_batch(
         assert len(list(steps)) == 1
         assert [line.status for line in person.history()] == ["paused"]
     assert len(ids(shop, "delivery")) == 1
+
+
+def test_a_publication_of_all_tables_is_in_the_way_until_apply_has_run(database: Database) -> None:
+    shop = old_shop(database)
+    config = cleanup_config(clean_invocation_logs=True)
+    whole = {"table": "orders", "webhook": "http://localhost/"}
+    it = shop.trigger("orders", cleanup_config=config, **whole)
+    delivered(shop, it, 2 * DAY)
+    settle(shop)
+    database.execute("CREATE PUBLICATION everything FOR ALL TABLES")
+    with cleaning(database) as cleanups:
+        with pytest.raises(DatabaseError) as caught:
+            cleanups.run(ALL)
+        assert "run `cdc-triggers apply`" in caught.value.hint
+        connection = database.connect()
+        installer = Installer(connection, slot=database.slot)
+        Amender(connection, installer).amend(lambda state: tuple(state.triggers.values()))
+        assert cleanups.run(ALL) == [("orders", 1, 1)]
+    assert ids(shop, "event_log") == ids(shop, "attempt") == set()
