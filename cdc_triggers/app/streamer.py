@@ -57,6 +57,7 @@ class Streamer:
         self._options = options
         self._why_not: str | None = "starting"
         self._ever_connected = False
+        self._got_on = False
         self._lease = Lease(0, 0, 0)
         self._recovery: Recovery | None = None
         self._stop = asyncio.Event()
@@ -93,7 +94,8 @@ class Streamer:
                 except CdcTriggersError as error:
                     if self._stop.is_set() or not self._may_retry(error):
                         raise
-                    delay_s = BACKOFF_FIRST_S if self._why_not is None else delay_s
+                    delay_s = BACKOFF_FIRST_S if self._got_on else delay_s
+                    self._got_on = False
                     self._why_not = error.message
                     self._a.watch.meter.reconnects += 1
                     self._a.telemetry.fact(
@@ -131,7 +133,7 @@ class Streamer:
         triggers = await a.worker.run(a.store.load_triggers)
         engine = Engine(start, triggers, a.clock.monotonic())
         engine.delivered = self._lease.delivered
-        tenure = Tenure(engine, a, LEASE_S)
+        tenure, began = Tenure(engine, a, LEASE_S), a.clock.monotonic()
         a.watch.engine = engine
         self._why_not = None
         a.telemetry.fact(
@@ -147,6 +149,9 @@ class Streamer:
             self._why_not = "draining"
             await tenure.drain(options.drain_timeout_s)
         finally:
+            # what ends it at once, such as a change that the server cannot decode, will do so again
+            lasted_s = a.clock.monotonic() - began
+            self._got_on = lasted_s >= BACKOFF_LAST_S or engine.ledger.confirmed > start.confirmed
             a.watch.engine = None
             await tenure.close()
             a.source.close()

@@ -136,6 +136,10 @@ def _server(facts: Facts, provider: Provider) -> Iterator[Finding]:
         yield warning("server version", detail, "try it on a copy first, or upgrade cdc-triggers")
     else:
         yield ok("server version", version)
+    if facts.settings.get("server_encoding") == "SQL_ASCII":
+        detail = "SQL_ASCII: a captured value that is not UTF-8 stops the stream, and WAL is kept"
+        fix = "move to a database with ENCODING 'UTF8', or have nobody write anything but UTF-8"
+        yield warning("encoding", detail, fix)
     if facts.in_recovery:
         yield blocker("primary", "this server is a standby", "connect to the primary")
 

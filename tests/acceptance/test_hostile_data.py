@@ -6,10 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import databases
 from support.live import change, streaming
+from support.waiting import wait_until
 
 if TYPE_CHECKING:
     from support.databases import Database
+    from support.servers import Server
 
 DIGITS = "1234567890123456789012345678901234567890.0123456789"
 
@@ -270,3 +273,20 @@ def test_a_partitioned_table_is_reported_under_its_own_name(database: Database) 
         bodies = live.bodies()
     assert [body["table"]["name"] for body in bodies] == ["orders"] * 3
     assert change(bodies[1]) == ("UPDATE", {"id": 1, "n": 1}, {"id": 1, "n": 2})
+
+
+def test_a_change_that_the_server_cannot_decode_is_asked_for_at_growing_pauses(
+    server: Server,
+) -> None:
+    encoding = "TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'"
+    database = databases.create(server, encoding)
+    try:
+        with streaming(database, "CREATE TABLE orders (id int PRIMARY KEY, note text)") as live:
+            live.run("INSERT INTO orders VALUES (1, 'plain')")
+            assert len(live.bodies()) == 1
+            live.run("INSERT INTO orders VALUES (2, E'\\xe4')")
+            wait_until(lambda: "retry_s=1.6" in live.stream.log, what="the pauses grow")
+            assert "invalid byte sequence" in live.stream.log
+            assert live.stream.log.count("stream.interrupted") <= 6
+    finally:
+        database.drop()

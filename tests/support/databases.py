@@ -81,10 +81,11 @@ class Database:
             _run(self.dsn, "ROLLBACK PREPARED %s", gid)
 
 
-def create(server: Server) -> Database:
-    """Create a database with a unique name."""
+def create(server: Server, options: str = "") -> Database:
+    """Create a database with a unique name; `options` as in CREATE DATABASE."""
     database = Database(server, f"t_{uuid.uuid4().hex[:12]}")
-    _run(server.dsn, sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database.name)))
+    create_it = sql.SQL("CREATE DATABASE {} " + options)
+    _run(server.dsn, create_it.format(sql.Identifier(database.name)))
     return database
 
 

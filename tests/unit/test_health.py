@@ -104,6 +104,11 @@ def test_versions_14_to_18_are_supported(version: int, level: Level) -> None:
     assert judge(version=version)["server version"].level is level
 
 
+def test_an_encoding_that_checks_nothing_is_a_warning() -> None:
+    encoded = {**READY.settings, "server_encoding": "SQL_ASCII"}
+    assert judge(settings=encoded)["encoding"].level is Level.WARNING
+
+
 PROVIDER_CASES = [
     ("Amazon Aurora", "function:aurora_version", "DB cluster parameter group", "rds_replication"),
     ("Amazon RDS", "role:rds_superuser", "DB parameter group", "GRANT rds_replication TO app"),
