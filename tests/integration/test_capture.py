@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import uuid
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -269,3 +271,22 @@ def test_invoke_writes_a_manual_event_only_for_a_trigger_that_allows_it(database
     for name, message in (("never", "by hand"), ("unknown", "no trigger")):
         with pytest.raises(psycopg2.Error, match=message):
             run(it, "SELECT cdc_triggers.invoke(%s, '{}')", name)
+
+
+def test_a_role_without_the_schema_invokes_through_the_documented_function(
+    database: Database,
+) -> None:
+    manual = trigger(definition={"enable_manual": True})
+    it = capture(database, manual, tables="CREATE TABLE orders (id int PRIMARY KEY)")
+    page = (Path(__file__).parents[2] / "docs/howto/invoke-by-hand.md").read_text("utf-8")
+    (made,) = re.findall(r"^CREATE FUNCTION .*?^GRANT .*?;$", page, re.DOTALL | re.MULTILINE)
+    role, other = database.role(), database.role()
+    run(it, made.replace("TO app", f"TO {role}"))
+    call = "SELECT invoke_trigger('t', '{}')"
+    run(database.connect(role), "SET cdc_triggers.session = '{}'; " + call)
+    with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+        run(database.connect(other), call)
+    assert [(e.op, e.meant, e.session) for e in events(it)] == [
+        ("MANUAL", "t", '{"cdc_triggers":{}}')
+    ]
+    run(it, "DROP FUNCTION invoke_trigger")
