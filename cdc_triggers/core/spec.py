@@ -27,6 +27,9 @@ from cdc_triggers.core.web import ENV_TEMPLATE, HEADER_NAME, header_problem, url
 NAME = re.compile(r"[A-Za-z]+[A-Za-z0-9_\-]*")
 NAME_LENGTH = 42
 
+LONGEST_S = 10_000_000_000
+"""Times in a spec: what is due later has no date in Python, and much later none in PostgreSQL."""
+
 _ENV_NAME = re.compile(r"[^\s={}]+")
 
 Columns = Literal["*"] | tuple[str, ...]
@@ -128,10 +131,10 @@ class RetryConf(Model):
     """When a failed attempt is made again. Attempts = num_retries + 1; times in seconds."""
 
     num_retries: int = Field(default=0, ge=0)
-    interval_sec: int = Field(default=10, ge=0)
-    timeout_sec: int = Field(default=60, ge=1)
+    interval_sec: int = Field(default=10, ge=0, le=LONGEST_S)
+    timeout_sec: int = Field(default=60, ge=1, le=LONGEST_S)
     backoff: Backoff = Backoff.CONSTANT
-    max_interval_sec: int = Field(default=3600, ge=1)
+    max_interval_sec: int = Field(default=3600, ge=1, le=LONGEST_S)
     jitter: bool = True
 
 

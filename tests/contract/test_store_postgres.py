@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from support.stores import attempt, batch, claim, event_id, park
+from support.stores import attempt, batch, claim, event_id, park, resolve
 
 from cdc_triggers.core.memory import Share
+from cdc_triggers.core.parking import HOLD_MARGIN_S
 from cdc_triggers.core.records import Lease
+from cdc_triggers.core.retry import JITTER
+from cdc_triggers.core.spec import LONGEST_S
 from cdc_triggers.errors import SlotError
 
 if TYPE_CHECKING:
@@ -41,6 +44,22 @@ def test_a_trigger_that_another_session_has_locked_is_not_claimed_and_not_waited
         assert (list(rows), next_due_s is not None) == ([], True)
         cursor.execute("ROLLBACK")
     assert claim(store) == [1]
+
+
+def test_the_longest_waits_that_a_spec_may_have_can_be_written_and_read(
+    postgres_world: PostgresWorld,
+) -> None:
+    store = postgres_world.leader()
+    longest = LONGEST_S * (1 + JITTER)
+    held = park(postgres_world, 1, key=None, hold_s=LONGEST_S + HOLD_MARGIN_S)
+    store.write(batch([held, park(postgres_world, 2, key=None, delay_s=longest)]))
+    store.write(resolve(postgres_world, "retry", 1, delay_s=longest))
+    rows, next_due_s = store.claim(1, 10, Share(1_000, 1_000))
+    assert not rows
+    assert next_due_s == pytest.approx(longest, rel=0.01)
+    with postgres_world.database.connect().cursor() as cursor:
+        cursor.execute("SELECT max(due_at) FROM cdc_triggers.delivery")
+        assert cursor.fetchone() is not None
 
 
 def test_triggers_are_not_loaded_before_the_transaction_asked_for_can_be_seen(
