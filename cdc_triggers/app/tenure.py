@@ -133,6 +133,11 @@ class Tenure:
 
     # -- reading --------------------------------------------------------------------------------
 
+    def _readable(self) -> None:
+        """The server has sent something, and says so in every turn until it has been read."""
+        if not self._slice_due:  # else each turn would have one slice more than the last
+            self._read()
+
     def _read(self) -> None:
         """Take messages while the engine will have them, a slice at a time."""
         self._slice_due = False
@@ -170,7 +175,7 @@ class Tenure:
     def _watch(self) -> None:
         if not self._reading and not self._stopping:
             self._reading = True
-            asyncio.get_running_loop().add_reader(self._a.source.fileno(), self._read)
+            asyncio.get_running_loop().add_reader(self._a.source.fileno(), self._readable)
 
     def _unwatch(self) -> None:
         if self._reading:

@@ -12,6 +12,7 @@ from support.stream import trigger_row
 from support.waiting import wait_until
 
 from cdc_triggers.app.adapters import Adapters
+from cdc_triggers.app.intake import SLICE_S
 from cdc_triggers.app.requests import RequestFactory
 from cdc_triggers.app.streamer import Options, Streamer
 from cdc_triggers.app.watch import Watch
@@ -330,6 +331,29 @@ def test_what_was_read_behind_an_event_that_filled_the_queue_follows_as_soon_as_
             world.source.feed(transaction(100, rows))
             await until(lambda: len(world.sender.sent) == 2, world)
             assert world.clock.monotonic() - began < 1.0
+
+    run(scenario)
+
+
+def test_a_backlog_takes_one_slice_of_every_turn_of_the_loop() -> None:
+    async def scenario() -> None:
+        world = World()
+        monotonic = world.clock.monotonic
+
+        def passing() -> float:
+            """Each look at the clock takes a moment, as a message does."""
+            world.clock.advance(SLICE_S / 40)
+            return monotonic()
+
+        world.clock.monotonic = passing  # type: ignore[method-assign]
+        async with world.streaming():
+            rows = [log_row(f"{n}", table_id=2, new=b"{}") for n in range(50)]
+            world.source.feed(*(transaction(100 * n, rows, n) for n in range(1, 201)))
+            for _ in range(100):
+                began = monotonic()
+                await asyncio.sleep(0)
+                assert monotonic() - began < 3 * SLICE_S
+            assert world.watch.meter.events < 10_000, "there is a backlog still"
 
     run(scenario)
 
