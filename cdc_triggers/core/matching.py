@@ -5,6 +5,7 @@ A trigger's condition is asked last, and never for an invocation by hand.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -21,6 +22,12 @@ from cdc_triggers.errors import ConditionError
 TOTAL_KEY: Final = "*"
 """The one key of a trigger with total order."""
 
+KEY_BYTES: Final = 2_400
+"""Longer keys do not fit into PostgreSQL's indexes: 2,704 bytes, with what stands beside them."""
+
+_KEY_CHARACTERS: Final = KEY_BYTES // 4
+"""So many are never more bytes than that."""
+
 NO_COLUMNS: Final = Naming({}, frozenset())
 
 
@@ -28,7 +35,8 @@ class Match(NamedTuple):
     """An event that a trigger wants.
 
     Attributes:
-        key, old_key: ordering keys, JSON arrays of the raw values; None: no order.
+        key, old_key: ordering keys, JSON arrays of the raw values, or `#` and a digest of one that
+            is too long; None: no order.
         error: why its condition could not say whether the trigger wants it: it is kept dead.
     """
 
@@ -139,9 +147,19 @@ class Matcher:
         layout = self.layouts.of(trigger.table_id, row.names)
         names = [layout.names.get(number, "") for number in trigger.ordering_attnums]
         new, old = row.keys(names)
+        if new is not None and len(new) > _KEY_CHARACTERS:
+            new = _fitting(new)
+        if old is not None and len(old) > _KEY_CHARACTERS:
+            old = _fitting(old)
         if new is None or old is None:
             return new or old, None
         return new, (old if old != new else None)
+
+
+def _fitting(key: str) -> str:
+    """The key, or what tells it from all others if it is too long."""
+    text = key.encode()
+    return key if len(text) <= KEY_BYTES else f"#{hashlib.sha256(text).hexdigest()}"
 
 
 def in_force(trigger: TriggerRow, xid: int) -> Revision | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import random
+import string
 from typing import TYPE_CHECKING
 
 import pytest
 from support.stores import attempt, batch, claim, event_id, park, resolve
 
+from cdc_triggers.core.matching import KEY_BYTES
 from cdc_triggers.core.memory import Share
 from cdc_triggers.core.parking import HOLD_MARGIN_S
 from cdc_triggers.core.records import Lease
@@ -60,6 +63,14 @@ def test_the_longest_waits_that_a_spec_may_have_can_be_written_and_read(
     with postgres_world.database.connect().cursor() as cursor:
         cursor.execute("SELECT max(due_at) FROM cdc_triggers.delivery")
         assert cursor.fetchone() is not None
+
+
+def test_the_longest_keys_fit_into_the_indexes(postgres_world: PostgresWorld) -> None:
+    store = postgres_world.leader()
+    chance = random.Random(1)
+    key, old_key = ("".join(chance.choices(string.printable, k=KEY_BYTES)) for _ in range(2))
+    store.write(batch([park(postgres_world, 1, key=key, old_key=old_key)]))
+    assert claim(store) == [1]
 
 
 def test_triggers_are_not_loaded_before_the_transaction_asked_for_can_be_seen(

@@ -6,7 +6,7 @@ import pytest
 from support.deliveries import event
 
 from cdc_triggers.core.columns import Holds
-from cdc_triggers.core.matching import TOTAL_KEY, Matcher, in_force
+from cdc_triggers.core.matching import KEY_BYTES, TOTAL_KEY, Matcher, in_force
 from cdc_triggers.core.records import Revision, TriggerRow
 from cdc_triggers.core.shape import WHOLE
 from cdc_triggers.core.snapshot import Snapshot
@@ -117,6 +117,26 @@ def test_total_order_has_one_key_and_no_order_none() -> None:
     )
     assert keys(trigger(revision(ordering="none")), "INSERT", new=row) == (None, None)
     assert keys(trigger(ordering=()), "INSERT", new=row) == (None, None)
+
+
+@pytest.mark.parametrize("text", ["x" * KEY_BYTES, "é" * KEY_BYTES, "\\u0001" * KEY_BYTES])
+def test_a_key_that_no_index_takes_is_told_by_its_digest(text: str) -> None:
+    row = trigger(ordering=(2,))
+    made = [
+        keys(row, "UPDATE", old=f'{{"id":1,"name":"{a}"}}'.encode(), new=b'{"id":1,"name":"b"}')[1]
+        for a in (text, text, f"{text}2")
+    ]
+    assert made[0] == made[1] != made[2]
+    assert all(key is not None and len(key.encode()) <= KEY_BYTES for key in made)
+    image = f'{{"id":1,"name":"{text}"}}'.encode()
+    assert keys(row, "INSERT", new=image) == keys(row, "UPDATE", old=image, new=image)
+    assert keys(row, "INSERT", new=image) == (made[0], None)
+
+
+def test_a_key_that_just_fits_is_its_text() -> None:
+    text = "x" * (KEY_BYTES - len('[""]'))
+    image = f'{{"id":1,"name":"{text}"}}'.encode()
+    assert keys(trigger(ordering=(2,)), "INSERT", new=image) == (f'["{text}"]', None)
 
 
 def test_the_key_column_is_followed_through_a_rename_in_rows_from_before_and_after() -> None:
