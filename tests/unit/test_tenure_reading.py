@@ -1,0 +1,83 @@
+"""A tenure reads on when it may, a little at a time, and by the triggers that are applied."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from support.tenures import World, run, until
+
+from cdc_triggers.app.intake import SLICE_S
+from cdc_triggers.core.messages import Signal
+from cdc_triggers.core.trigger_state import CAPACITY_BYTES
+from cdc_triggers.testing import log_row, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from cdc_triggers.core.records import TriggerRow
+
+
+def test_what_was_read_behind_an_event_that_filled_the_queue_follows_as_soon_as_it_is_sent() -> (
+    None
+):
+    async def scenario() -> None:
+        world = World(ordering="none")
+        async with world.streaming():
+            large = b'{"id":1,"v":"%b"}' % (b"x" * CAPACITY_BYTES)
+            rows = [log_row(f"1.{n}", new=large if n == 1 else b'{"id":2}') for n in (1, 2)]
+            began = world.clock.monotonic()
+            world.source.feed(transaction(100, rows))
+            await until(lambda: len(world.sender.sent) == 2, world)
+            assert world.clock.monotonic() - began < 1.0
+
+    run(scenario)
+
+
+def test_a_backlog_takes_one_slice_of_every_turn_of_the_loop() -> None:
+    async def scenario() -> None:
+        world = World()
+        monotonic = world.clock.monotonic
+
+        def passing() -> float:
+            """Each look at the clock takes a moment, as a message does."""
+            world.clock.advance(SLICE_S / 40)
+            return monotonic()
+
+        world.clock.monotonic = passing  # type: ignore[method-assign]
+        async with world.streaming():
+            rows = [log_row(f"{n}", table_id=2, new=b"{}") for n in range(50)]
+            world.source.feed(*(transaction(100 * n, rows, n) for n in range(1, 201)))
+            for _ in range(100):
+                began = monotonic()
+                await asyncio.sleep(0)
+                assert monotonic() - began < 3 * SLICE_S
+            assert world.watch.meter.events < 10_000, "there is a backlog still"
+
+    run(scenario)
+
+
+def test_triggers_are_read_as_of_the_transaction_that_asked_for_it() -> None:
+    """That of a later one may be seen before it: it waits for no standby, for example."""
+
+    async def scenario() -> None:
+        world = World()
+        asked: list[int | None] = []
+        load = world.store.load_triggers
+
+        def load_triggers(after_xid: int | None = None) -> Sequence[TriggerRow]:
+            asked.append(after_xid)
+            return load(after_xid)
+
+        world.store.load_triggers = load_triggers  # type: ignore[method-assign]
+        async with world.streaming():
+            row = log_row("9.1", xid=9, new=b'{"id":1,"v":0}')
+            world.source.feed(
+                transaction(100, [Signal(b"reload")], xid=7),
+                transaction(200, [Signal(b"reload")], xid=8),
+                transaction(300, [row], xid=9),
+            )
+            await until(lambda: world.slot.confirmed == 308, world)
+            assert asked == [None, 7, 8]
+
+    run(scenario)
