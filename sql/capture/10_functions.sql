@@ -62,7 +62,7 @@ COMMENT ON FUNCTION cdc_triggers.writer_trace() IS 'Setting cdc_triggers.tracepa
 -- that (argument 'attached') capture all its rows, and the statement triggers none, until apply is run.
 CREATE OR REPLACE FUNCTION cdc_triggers.capture_insert() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
+SET TimeZone = 'UTC' SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
 #variable_conflict use_variable
 DECLARE
     epoch double precision := date_part('epoch', clock_timestamp());
@@ -90,7 +90,7 @@ COMMENT ON FUNCTION cdc_triggers.capture_insert() IS 'AFTER INSERT, once per sta
 
 CREATE OR REPLACE FUNCTION cdc_triggers.capture_delete() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
+SET TimeZone = 'UTC' SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
 #variable_conflict use_variable
 DECLARE
     epoch double precision := date_part('epoch', clock_timestamp());
@@ -123,7 +123,7 @@ COMMENT ON FUNCTION cdc_triggers.capture_delete() IS 'AFTER DELETE, once per sta
 -- statement of 100,000 rows would take hours. One row needs no pairing, which saves a third.
 CREATE OR REPLACE FUNCTION cdc_triggers.capture_update() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
+SET TimeZone = 'UTC' SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
 #variable_conflict use_variable
 DECLARE
     epoch double precision := date_part('epoch', clock_timestamp());
@@ -169,7 +169,7 @@ COMMENT ON FUNCTION cdc_triggers.capture_update() IS 'AFTER UPDATE, once per sta
 -- 'parent' if the captured table is itself a partition: only that one needs a query.
 CREATE OR REPLACE FUNCTION cdc_triggers.capture_row() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-SET TimeZone = 'UTC' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
+SET TimeZone = 'UTC' SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
 DECLARE
     named name[];
 BEGIN

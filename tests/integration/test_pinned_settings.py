@@ -19,7 +19,8 @@ WRITERS = (
     ("Asia/Kolkata", "iso_8601", "escape", "-5", "SQL, DMY"),
 )
 TABLES = """
-CREATE TABLE plain (at timestamptz PRIMARY KEY, took interval, raw bytea, share float8);
+CREATE TABLE plain (at timestamptz PRIMARY KEY, took interval, raw bytea, share float8,
+    during tstzrange);
 CREATE TABLE divided (LIKE plain INCLUDING ALL) PARTITION BY RANGE (at);
 CREATE TABLE part PARTITION OF divided DEFAULT"""
 ROW = {
@@ -27,6 +28,7 @@ ROW = {
     "took": "1 day 02:00:00",
     "raw": "\\x00ff",
     "share": 0.1 + 0.2,
+    "during": '["2026-01-02 03:04:05+00","2026-01-03 03:04:05+00")',
 }
 
 
@@ -39,7 +41,8 @@ def test_the_writers_settings_do_not_shape_a_value(database: Database, table: st
         run(
             it,
             f"INSERT INTO {table} VALUES (timestamptz '2026-01-02 03:04:05.6+00', "
-            "interval '1 day 2 hours', decode('00ff', 'hex'), 0.1::float8 + 0.2)",
+            "interval '1 day 2 hours', decode('00ff', 'hex'), 0.1::float8 + 0.2, "
+            "tstzrange('2026-01-02 03:04:05+00', '2026-01-03 03:04:05+00'))",
         )
         run(it, f"UPDATE {table} SET share = 1 / 3.0::float8")
         run(it, f"DELETE FROM {table}")
