@@ -150,11 +150,22 @@ def _logical(facts: Facts, provider: Provider) -> Iterator[Finding]:
         yield ok("wal_level", level)
     else:
         yield blocker("wal_level", f"{level}: it must be logical", provider.logical)
+    yield from _plugin(facts.settings.get("output_plugin_libraries"), facts.wanted_plugin)
     slots = int(facts.settings.get("max_replication_slots", "0"))
     senders = int(facts.settings.get("max_wal_senders", "0"))
     yield _free("replication slots", "max_replication_slots", slots, facts.slots_used, facts.slot)
     reading = facts.slot if facts.slot and facts.slot.active_pid else None
     yield _free("WAL senders", "max_wal_senders", senders, facts.senders_used, reading)
+
+
+def _plugin(trusted: str | None, wanted: str) -> Iterator[Finding]:
+    """Whether slots may have this output plugin; minor releases since 2026 have a list of them."""
+    if trusted is None or wanted in re.findall(r"[^\s,\"']+", trusted):
+        return
+    detail = f"output_plugin_libraries is {trusted}: {wanted} is not in it"
+    names = f"{trusted}, {wanted}" if trusted else wanted
+    fix = f"ALTER SYSTEM SET output_plugin_libraries = {names}; SELECT pg_reload_conf()"
+    yield blocker("output plugin", detail, fix)
 
 
 def _free(what: str, setting: str, limit: int, used: int, ours: SlotFacts | None) -> Finding:

@@ -29,6 +29,7 @@ _SETTINGS: Final = (
     "max_replication_slots",
     "max_slot_wal_keep_size",
     "max_wal_senders",
+    "output_plugin_libraries",
     "server_encoding",
     "synchronous_commit",
     "wal_level",

@@ -135,7 +135,7 @@ def create(name: str, settings: Mapping[str, str] | None = None) -> Server:
     bin_dir = _bin_dir(name, os_user)
     folder = Path(tempfile.mkdtemp(prefix="cdct-"))
     folder.chmod(0o711)
-    every = {**embedded.SETTINGS, **(settings or {})}
+    every = {**embedded.SETTINGS, **_trusting(bin_dir), **(settings or {})}
     server = Server(name, EmbeddedServer(bin_dir, folder / "data", os_user, every), folder)
     try:
         server.instance.initialize()
@@ -144,6 +144,14 @@ def create(name: str, settings: Mapping[str, str] | None = None) -> Server:
         server.destroy()
         raise
     return server
+
+
+def _trusting(bin_dir: Path) -> dict[str, str]:
+    """Minor releases since 2026 have a list of output plugins that slots may have."""
+    command = [str(bin_dir / "postgres"), "--describe-config"]
+    known = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    listed = "output_plugin_libraries" in known
+    return {"output_plugin_libraries": "pgoutput, wal2json"} if listed else {}
 
 
 def versions() -> list[str]:

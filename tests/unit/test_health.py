@@ -54,6 +54,25 @@ def judge(**changes: Any) -> dict[str, Finding]:
     return {finding.what: finding for finding in examine(replace(READY, **changes))}
 
 
+@pytest.mark.parametrize(
+    ("trusted", "refused"),
+    [
+        ("pgoutput, test_decoding", True),
+        ("", True),
+        ("not_wal2json", True),
+        ("pgoutput,wal2json", False),
+        ('"wal2json", pgoutput', False),
+    ],
+)
+def test_a_server_may_have_a_list_of_output_plugins(trusted: str, refused: bool) -> None:  # noqa: FBT001 - pytest's way
+    settings = {**READY.settings, "output_plugin_libraries": trusted}
+    found = judge(settings=settings, wanted_plugin="wal2json", slot=None)
+    assert ("output plugin" in found) is refused
+    if refused:
+        assert found["output plugin"].level is Level.BLOCKER
+    assert "output plugin" not in judge(wanted_plugin="wal2json", slot=None)
+
+
 def set_to(**settings: str) -> dict[str, Finding]:
     return judge(settings={**READY.settings, **settings})
 
