@@ -172,7 +172,9 @@ async def _listen(address: Address) -> list[socket.socket]:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            listener.bind(place)
+            # of port 0 the first takes a free one, the others take the same
+            port = place[1] or (found[0].getsockname()[1] if len(found) > 1 else 0)
+            listener.bind((place[0], port, *place[2:]))
             listener.listen(_BACKLOG)
             listener.setblocking(False)  # noqa: FBT003 - its only parameter
     except (OSError, OverflowError) as error:

@@ -284,6 +284,23 @@ def test_only_a_port_that_all_can_reach_is_closed_without_a_secret(run: Run) -> 
     run(main())
 
 
+def test_all_addresses_of_a_host_have_the_port_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def two(_: str, port: int, **__: object) -> list[tuple[object, ...]]:
+        kind = (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "")
+        return [(*kind, (host, port)) for host in ("127.0.0.1", "127.0.0.2")]
+
+    async def main() -> None:
+        monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", two)
+        async with serving(host="two.example") as server:
+            for host in ("127.0.0.1", "127.0.0.2"):
+                _, writer = await asyncio.open_connection(host, server.port)
+                writer.close()
+
+    asyncio.run(main())
+
+
 def operations() -> list[tuple[str, str]]:
     """Every call that is described, without the probes."""
     paths = openapi.document(secret=True)["paths"]
