@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 _SHARE: Final = 0.8
 """Of deadlock_timeout."""
 
+_LEAST_MS: Final = 50
+"""What a short transaction takes. Else hundreds of tables that are written all the time could never
+be captured at once: making their triggers alone takes longer than deadlock_timeout."""
+
 
 def shortest_ms(cur: cursor, lock_timeout_ms: int) -> int:
     """The lock_timeout of a statement that locks several tables."""
@@ -37,7 +41,8 @@ def set_timeout(cur: cursor, milliseconds: int) -> None:
 class TableLocks:
     """Runs what locks the user's tables, in one transaction whose lock_timeout is set.
 
-    From the first such statement to the last, locks are waited for `shortest_ms` in all.
+    From the first such statement on, locks are waited for `shortest_ms` in all; and for a moment
+    each, when that time is over.
     """
 
     def __init__(
@@ -59,7 +64,7 @@ class TableLocks:
         """
         if self._first is not None:
             spent_ms = int((self._clock() - self._first) * 1000)
-            set_timeout(self._cursor, max(1, self._budget_ms - spent_ms))
+            set_timeout(self._cursor, max(_LEAST_MS, self._budget_ms - spent_ms))
         self._cursor.execute(statement)
         if self._first is None:
             self._first = self._clock()
