@@ -23,6 +23,22 @@ def require(question: str, *, yes: bool) -> None:
             "this changes the database, and there is no terminal to ask on; nothing was changed",
             hint="add --yes",
         )
-    if not typer.confirm(question, err=True):
+    if not _agreed(question):
         output.say("nothing was changed")
         raise typer.Exit(1)
+
+
+def _agreed(question: str) -> bool:
+    """The answer; the end of input is a no.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C.
+    """
+    try:
+        return typer.confirm(question, err=True)
+    except typer.Abort as end:
+        output.say("")
+        if isinstance(end.__context__, KeyboardInterrupt):
+            output.say("nothing was changed")
+            raise KeyboardInterrupt from end
+        return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import threading
@@ -28,13 +29,14 @@ from cdc_triggers.cli import (
     uninstall,
 )
 from cdc_triggers.compiled import compiled
-from cdc_triggers.errors import CdcTriggersError
+from cdc_triggers.errors import CdcTriggersError, UsageError
 from cdc_triggers.wiring import operating
 
 RUNTIME_ERROR = 1
 INTERRUPTED = 130
 LAST_WORDS_S = 5.0
 """How long the end waits for whoever reads stderr."""
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 app = typer.Typer(
     name="cdc-triggers",
@@ -97,23 +99,48 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
-        # The reader has gone (`| head`): the flush at exit must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_stdout_up()  # the reader has gone (`| head`)
         sys.exit(RUNTIME_ERROR)
     except Exception as error:
-        known = error if isinstance(error, CdcTriggersError) else operating.known_error(error)
+        known = _known(error)
         if known is None:
             raise
         _end(f"error: {known}", known.exit_code)
 
 
+def _known(error: Exception) -> CdcTriggersError | None:
+    """What the operator can mend, in our words; None: nobody foresaw it."""
+    if isinstance(error, CdcTriggersError):
+        return error
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        # Which one, is not said: it may be a connection string with a password.
+        return UsageError(
+            "an argument or a variable holds bytes that are not UTF-8", hint="write it in UTF-8"
+        )
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        _give_stdout_up()
+        return CdcTriggersError(
+            f"what is printed cannot be written: {error.strerror}",
+            hint="make room, or send stdout elsewhere",
+        )
+    return operating.known_error(error)
+
+
+def _give_stdout_up() -> None:
+    """The flush at exit must not complain either."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _occupy_standard_descriptors() -> None:
     """Open what the caller has closed: else a connection takes its number, and what is printed."""
-    for fd in range(3):
+    for fd, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(fd)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest free number: this one
+        if getattr(sys, name) is None:  # Python's own word for a closed one
+            mode = "w" if fd else "r"
+            setattr(sys, name, os.fdopen(fd, mode, encoding="utf-8", closefd=False))
 
 
 def _end(message: str, code: int) -> NoReturn:
