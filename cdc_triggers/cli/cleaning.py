@@ -77,10 +77,13 @@ def set_paused(asked: Asked, *, paused: bool) -> None:
     """
     with open_cleanups(settings.dsn(asked.dsn)) as cleanups:
         changed = cleanups.set_paused(asked.chosen(), paused=paused)
+        nothing = not any(cleanups.configured().values())
     state = "paused" if paused else "resumed"
     for name in changed:
         output.say(f"clean-ups of trigger {name} are {state}")
-    if not changed:
+    if nothing:
+        output.say("nothing to change: no trigger has a cleanup_config")
+    elif not changed:
         output.say(f"nothing to change: they are {state} already")
 
 

@@ -111,3 +111,10 @@ def test_a_question_that_is_not_answered_changes_nothing(
     os.close(terminal)
     assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == exit_code
     assert b"nothing was changed" in said
+
+
+def test_where_no_trigger_has_a_cleanup_config_none_is_said_to_be_paused(
+    applied: Database, folder: Path
+) -> None:
+    done = shell("cleanup pause --all", folder, applied.dsn)
+    assert done.stderr == b"nothing to change: no trigger has a cleanup_config\n"
