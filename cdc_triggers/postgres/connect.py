@@ -54,6 +54,11 @@ _REPLICATION_SETTINGS: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
+_MISREAD: Final = re.compile(r"[^,]@")
+"""In a host: a socket in the abstract namespace begins with it."""
+
+_PORTS: Final = re.compile(r"[\d,\s]*")
+
 _NONE: Final[Mapping[str, str]] = MappingProxyType({})
 
 _URI_PASSWORD: Final = re.compile(r"^(\s*\w+://[^:@/?]*):.*@", re.DOTALL)
@@ -160,8 +165,18 @@ def _refusal(error: psycopg2.Error) -> CdcTriggersError:
 
 
 def _parameters(dsn: str, application_name: str) -> dict[str, Any]:
-    """What goes with the connection string: the defaults that it leaves open."""
+    """What goes with the connection string: the defaults that it leaves open.
+
+    Raises:
+        UsageError: a part of a password has become host or port.
+    """
     given = extensions.parse_dsn(dsn) if dsn else {}
+    if _MISREAD.search(given.get("host", "")) or not _PORTS.fullmatch(given.get("port", "")):
+        # libpq's error would quote the rest of the password.
+        raise UsageError(
+            "the connection string is not valid: its host or port makes no sense",
+            hint="in a password write %40 for @, %2F for / and %3A for :",
+        )
     defaults = {name: value for name, value in _DEFAULTS.items() if name not in given}
     return {**defaults, "application_name": application_name, "client_encoding": "UTF8"}
 

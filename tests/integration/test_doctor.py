@@ -262,6 +262,20 @@ def test_connection_string_that_makes_no_sense_is_not_quoted() -> None:
     assert "***" in redact("password=secret nonsense")
 
 
+@pytest.mark.parametrize("password", ["front@secret", "secret/back", "secret:1/x@y"])
+def test_a_password_that_is_not_encoded_is_not_quoted(password: str) -> None:
+    for attempt in (connect, connect_replication):
+        with pytest.raises(UsageError, match="write %40 for @") as caught:
+            attempt(f"postgresql://u:{password}@127.0.0.1:1/x", application_name="test")
+        assert "secret" not in str(caught.value)
+
+
+def test_sockets_in_the_abstract_namespace_and_several_hosts_are_no_mistake() -> None:
+    for dsn in ("host=@nobody", "host=127.0.0.1,@nobody port=1,1", "postgresql://@127.0.0.1:1/x"):
+        with pytest.raises(ConnectionLostError):
+            connect(dsn, application_name="test")
+
+
 def test_options_are_set_in_the_session_and_the_users_own_parameters_win(
     database: Database,
 ) -> None:
