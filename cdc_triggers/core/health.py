@@ -33,6 +33,7 @@ class RoleFacts:
     Attributes:
         replication: superuser, REPLICATION, or a member of a service's role for it.
         create: CREATE on the database, or the schema cdc_triggers is its own already.
+        schema_owner: whose that schema is, if it is there and not this role's; else empty.
         refusal: why a connection for replication was refused; empty if it was made.
         refused_right: that refusal was for want of a right.
         refused_pooler: that refusal was a pooler's.
@@ -41,6 +42,7 @@ class RoleFacts:
     name: str
     replication: bool
     create: bool
+    schema_owner: str = ""
     refusal: str = ""
     refusal_hint: str = ""
     refused_right: bool = False
@@ -201,7 +203,12 @@ def _rights(facts: Facts, provider: Provider) -> Iterator[Finding]:
         yield blocker("replication connection", role.refusal, role.refusal_hint)
     elif not role.refusal:
         yield ok("replication right", f"role {role.name} may replicate")
-    if role.create:
+    if role.schema_owner:
+        owner = _quoted(role.schema_owner)
+        detail = f"it belongs to role {role.schema_owner}, and role {role.name} has not its rights"
+        fix = f"connect as {owner}, or as {owner}: GRANT {owner} TO {_quoted(role.name)}"
+        yield blocker("schema cdc_triggers", detail, fix)
+    elif role.create:
         yield ok("create right", f"role {role.name} may create the schema cdc_triggers")
     else:
         fix = f"GRANT CREATE ON DATABASE {_quoted(facts.database)} TO {_quoted(role.name)}"

@@ -19,6 +19,7 @@ from cdc_triggers.errors import (
     SlotBusyError,
     SlotError,
     SlotLostError,
+    UsageError,
 )
 
 RETRY_HINT: Final = "it is tried again; if that goes on, look at the server's log"
@@ -255,6 +256,12 @@ RULES: Final[tuple[Rule, ...]] = (
         "",
         DatabaseError,
         "the role lacks a right: `cdc-triggers doctor` says which, and how to grant it",
+    ),
+    _rule(
+        "22023",
+        "not a valid identifier",
+        UsageError,
+        "write a table as in SQL: public.orders, or 'public.\"Order Items\"'",
     ),
     # A database where nothing was applied.
     _rule("42P01", r"cdc_triggers\.", DatabaseError, _NOT_APPLIED),

@@ -7,6 +7,10 @@ SELECT r.rolname::text AS name,
     has_database_privilege(current_database(), 'CREATE') OR EXISTS (
         SELECT FROM pg_catalog.pg_namespace n
         WHERE n.nspname = 'cdc_triggers' AND pg_has_role(n.nspowner, 'USAGE')
-    ) AS "create"
+    ) AS "create",
+    coalesce((
+        SELECT pg_get_userbyid(n.nspowner)::text FROM pg_catalog.pg_namespace n
+        WHERE n.nspname = 'cdc_triggers' AND NOT pg_has_role(n.nspowner, 'USAGE')
+    ), '') AS schema_owner
 FROM pg_catalog.pg_roles r
 WHERE r.rolname = current_user

@@ -82,6 +82,28 @@ def test_role_with_just_the_documented_rights_has_no_blocker(database: Database)
     database.execute(f"DROP OWNED BY {role}")
 
 
+def test_a_schema_of_another_role_blocks_and_says_whose_it_is(database: Database) -> None:
+    role = database.role("REPLICATION")
+    database.execute(f"GRANT CREATE ON DATABASE {database.name} TO {role}")
+    database.execute("CREATE SCHEMA cdc_triggers")
+    finding = diagnose(database, role)["schema cdc_triggers"]
+    assert finding.level is Level.BLOCKER
+    assert "postgres" in finding.detail
+    assert finding.fix.endswith(f"GRANT postgres TO {role}")
+    database.execute(f"ALTER SCHEMA cdc_triggers OWNER TO {role}")
+    assert "schema cdc_triggers" not in diagnose(database, role)
+    database.execute("DROP SCHEMA cdc_triggers")
+
+
+def test_a_table_that_is_no_identifier_is_told_how_to_write_it(database: Database) -> None:
+    database.execute('CREATE TABLE "Order Items" (id int)')
+    for name in ("", "public.Order Items"):
+        with pytest.raises(UsageError, match="as in SQL"):
+            diagnose(database, tables=(name,))
+    name = 'public."Order Items"'
+    assert diagnose(database, tables=(name,))[f"table {name}"].level is Level.OK
+
+
 def test_wal_level_replica_blocks_and_says_how_to_change_it(make_server: Any) -> None:
     server: Server = make_server("18", wal_level="replica")
     findings = by_name(examine(server.dsn, Wanted()))
