@@ -33,6 +33,13 @@ def test_apply_twice_changes_nothing_the_second_time(database: Database) -> None
     assert (run(it, EVERYTHING), run(it, "SELECT * FROM cdc_triggers.trigger")) == before
 
 
+def test_a_session_whose_strings_have_escapes_is_as_good(database: Database) -> None:
+    it = database.connect(options="-c standard_conforming_strings=off")
+    run(it, ORDERS)
+    apply(database, it, trigger())
+    assert installer(database, it).plan([trigger()], {}).empty
+
+
 def test_plan_writes_nothing(database: Database) -> None:
     it = database.connect()
     run(it, ORDERS)
