@@ -44,5 +44,5 @@ def console(
         pass  # a wrong connection string is said here, not on every page
     setup = Setup(address, backend, settings.admin_secret(), settings.source())
     if address.port:
-        output.say(f"console: http://{listen}/console (Ctrl-C ends it)")
+        output.say(f"console: http://{address}/console (Ctrl-C ends it)")
     run_console(lambda watched: HttpServer(setup, watched), log_format.value)

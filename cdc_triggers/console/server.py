@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
+import re
 import socket
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from cdc_triggers.wiring.streaming import Watched
 
 _BACKLOG = 128
+_LAST_PORT = 65_535
 
 
 class Address(NamedTuple):
@@ -33,6 +35,10 @@ class Address(NamedTuple):
 
     host: str
     port: int
+
+    def __str__(self) -> str:
+        """As it stands in a URL."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Setup(NamedTuple):
@@ -56,7 +62,8 @@ def parse_address(text: str, option: str = "--http") -> Address:
         UsageError: it is something else.
     """
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit():
+    # What is beyond 65535 the resolver takes, and makes another port of it.
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > _LAST_PORT:
         hint = f"write {option} 127.0.0.1:8080"
         raise UsageError(f"{option} {text!r} is not HOST:PORT", hint=hint)
     return Address(host.strip("[]") or "127.0.0.1", int(port))

@@ -260,7 +260,9 @@ def test_a_taken_port_is_a_clear_error(run: Run) -> None:
 def test_an_address_without_a_port_is_a_usage_error() -> None:
     assert parse_address(":80") == ("127.0.0.1", 80)
     assert parse_address("[::1]:80") == ("::1", 80)
-    for text in ("8080", "localhost", "localhost:x", ""):
+    assert str(parse_address(":80")) == "127.0.0.1:80"
+    assert str(parse_address("[::1]:80")) == "[::1]:80"
+    for text in ("8080", "localhost", "localhost:x", "localhost:65536", "localhost:²", ""):
         with pytest.raises(UsageError, match="HOST:PORT"):
             parse_address(text)
 
