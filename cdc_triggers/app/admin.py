@@ -157,7 +157,7 @@ class Administration:
             UsageError: the payload is not JSON, or the trigger does not allow it.
         """
         try:
-            json.loads(payload, parse_constant=_no_constant)
+            json.loads(payload, parse_int=str, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
             raise UsageError(
                 f"--payload is not JSON: {error}", hint="""for example --payload '{"id": 1}'"""

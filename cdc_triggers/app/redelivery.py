@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from cdc_triggers.core.dead import DeadRow, DeadWanted
 
 STEP: Final = 10_000
+_FASTEST: Final = 1e9
 """Rows per transaction at most: about a second of locks and of WAL."""
 
 STOPPED: Final = "stopped by hand"
@@ -112,7 +113,7 @@ class Pace:
         """How many may be put back now, so long after the beginning."""
         if self.rate is None:
             return STEP
-        return max(0, int(self.rate * elapsed_s) + 1 - done)
+        return max(0, int(min(self.rate, _FASTEST) * elapsed_s) + 1 - done)
 
 
 def run(

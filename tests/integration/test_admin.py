@@ -192,6 +192,12 @@ def test_invoke_makes_a_manual_event_for_that_trigger(shop: Shop, admin: Adminis
     assert statuses(admin) == {(event_id, "orders"): "pending"}
 
 
+def test_invoke_takes_a_number_however_long(shop: Shop, admin: Administration) -> None:
+    shop.trigger("orders")
+    number = "7" * 5000
+    assert admin.event(admin.invoke("orders", number)).event.new == number
+
+
 def test_status_counts_what_is_owed_and_done_per_trigger(shop: Shop, admin: Administration) -> None:
     orders = shop.trigger("orders")
     shop.trigger("quiet")

@@ -113,6 +113,13 @@ def test_the_rate_is_kept_and_a_stop_leaves_the_others_dead() -> None:
     assert max(dead.steps) <= 6
 
 
+def test_an_endless_rate_is_as_good_as_none() -> None:
+    dead, now = store(9_000), iter(range(100))
+    work = DeadRedelivery(dead, wanted())
+    assert run(work, Pace(float("inf")), lambda: float(next(now)), lambda _: False)
+    assert work.done == 9_000
+
+
 def test_without_a_rate_all_go_at_once() -> None:
     dead = store(9_000)
     work = DeadRedelivery(dead, wanted())
