@@ -76,7 +76,7 @@ class Previewer:
         except (ValueError, RecursionError) as error:
             raise UsageError(
                 f"{label} is not JSON: {error}",
-                hint="give a whole body, as `listen` prints it, or use --event or --sample",
+                hint="give a whole body, as a webhook receives it, or use --event or --sample",
             ) from error
         event = parsed.get("event") if isinstance(parsed, dict) else None
         trace = event.get("trace_context") if isinstance(event, dict) else None

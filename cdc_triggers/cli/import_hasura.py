@@ -92,7 +92,8 @@ def _check_selection(
     if (directory is None) == (pending is None):
         raise UsageError(
             "give either a metadata directory or --pending DSN",
-            hint="cdc-triggers import hasura metadata, then cdc-triggers import hasura --pending",
+            hint="cdc-triggers import hasura metadata, "
+            "then cdc-triggers import hasura --pending DSN",
         )
     if pending is not None and check:
         raise UsageError("--check is for a metadata directory", hint="leave it out")
