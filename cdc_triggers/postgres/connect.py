@@ -175,7 +175,7 @@ def _parameters(dsn: str, application_name: str) -> dict[str, Any]:
         # libpq's error would quote the rest of the password.
         raise UsageError(
             "the connection string is not valid: its host or port makes no sense",
-            hint="in a password write %40 for @, %2F for / and %3A for :",
+            hint="in a password write %40 for @ and %2F for /",
         )
     defaults = {name: value for name, value in _DEFAULTS.items() if name not in given}
     return {**defaults, "application_name": application_name, "client_encoding": "UTF8"}
