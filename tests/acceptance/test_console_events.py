@@ -359,6 +359,9 @@ def test_odd_addresses_are_answered_and_pages_are_quick(live: Live) -> None:
     for path, status in {
         "/console/events?before=x": 200,
         "/console/events?text=%00": 200,
+        "/console/events?table=%00": 200,
+        "/console/events?trigger=%00": 200,
+        "/console/dead?trigger=%00": 400,
         "/console/events?key=%22%5C": 200,
         "/console/events/nothing": 400,
         "/console/events/01a20d7f-6102-7cb9-95ff-22efb6dfc928": 404,

@@ -57,8 +57,14 @@ class Listed(NamedTuple):
 
 
 def fill(visit: Visit) -> Context:
-    """The causes; of one trigger the dead deliveries too."""
+    """The causes; of one trigger the dead deliveries too.
+
+    Raises:
+        ApiError: that is no name.
+    """
     trigger = visit.query.get("trigger") or None
+    if trigger is not None and "\0" in trigger:
+        raise invalid("no trigger is called so")
     cause = visit.query.get("cause") or None
     context: Context = {
         "trigger": trigger,

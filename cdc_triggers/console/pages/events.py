@@ -87,7 +87,7 @@ def wanted_of(asked: Form, now: datetime) -> Search:
         UsageError: a field makes no sense.
     """
     schema, dot, table = asked.get("table").rpartition(".")
-    for name in ("text", "key"):
+    for name in ("text", "key", "table", "trigger"):
         if len(asked.get(name)) > _MOST_TEXT or "\0" in asked.get(name):
             raise UsageError(f"{name} is too long", hint=f"give {_MOST_TEXT} characters at most")
     return Search(
