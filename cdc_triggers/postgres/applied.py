@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from cdc_triggers.core import snapshot
 from cdc_triggers.core.columns import TableColumns
+from cdc_triggers.core.model import STORED
 from cdc_triggers.core.records import Revision, TriggerRow
 from cdc_triggers.core.spec import Trigger
 from cdc_triggers.postgres.columns import table_columns
@@ -35,9 +36,11 @@ def _trigger(row: tuple[Any, ...], tables: Mapping[int, TableColumns]) -> Trigge
         paused=paused,
         ordering_attnums=tuple(ordering),
         columns=table.columns,
-        revisions=tuple(
-            Revision(number, Trigger.model_validate(spec), attnums, snapshot.parse(applied))
-            for number, spec, attnums, applied in revisions
-        ),
+        revisions=tuple(_revision(*each) for each in revisions),
         holds=table.holds,
     )
+
+
+def _revision(number: int, spec: object, attnums: dict[str, int], applied: str) -> Revision:
+    trigger = Trigger.model_validate(spec, context=STORED)
+    return Revision(number, trigger, attnums, snapshot.parse(applied))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from cdc_triggers.console import json_body, metadata_file, schemas, trigger_valu
 from cdc_triggers.console.answers import ApiError
 from cdc_triggers.console.calls import Lane
 from cdc_triggers.console.rest import OPERATIONS
+from cdc_triggers.core.model import STORED
 from cdc_triggers.core.spec import Trigger
 from cdc_triggers.postgres.amending import State
 
@@ -53,6 +55,22 @@ def test_json_that_cannot_be_encoded_is_refused(value: Any) -> None:
         json_body.dumps(value, "$.args.payload")
     assert caught.value.path == "$.args.payload"
     assert orjson.dumps(caught.value.document())
+
+
+def test_a_trigger_that_cannot_be_encoded_is_refused_at_its_place() -> None:
+    query = {"version": 2, "query_params": {"\ud800": "a"}}
+    given = {"name": "a", "table": "b", "webhook": "https://x", "enable_manual": True}
+    for key, value in (("comment", "\ud800"), ("comment", "\0"), ("request_transform", query)):
+        with pytest.raises(ApiError) as caught:
+            trigger_value.read({**given, key: value}, "$", {})
+        assert (caught.value.status, caught.value.path.split(".")[1]) == (400, key)
+
+
+def test_a_trigger_that_is_stored_already_is_read_whatever_it_holds() -> None:
+    given = {"name": "a", "table": {"name": "b"}, "definition": {"enable_manual": True}}
+    given |= {"webhook": "https://x", "comment": "\0"}
+    assert Trigger.model_validate(given, context=STORED).comment == "\0"
+    assert Trigger.model_validate_json(json.dumps(given)).comment == "\0"
 
 
 def test_an_error_can_always_be_sent() -> None:

@@ -259,6 +259,9 @@ def test_webhooks_that_may_be_called(tmp_path: Path, webhook: str) -> None:
         (["frobnicate: 1"], r"8: .*unknown key `frobnicate`; remove it, or write one of name, "),
         (["definition: {insert: {}}"], r"6: .*`insert` stands beside `definition`; move it into"),
         (["replace: 2"], r"8: .*`replace` must be true or false"),
+        ([r'comment: "\ud800"'], r"8: .*`comment`: holds .*: PostgreSQL cannot store that"),
+        ([r'comment: "a\0b"'], r"8: .*`comment`: holds .*: PostgreSQL cannot store that"),
+        ([r'headers: [{name: A, value: "\ud800"}]'], r"8: .*\.value`: holds .*PostgreSQL cannot"),
         (["comment: !secret x"], r"3: .*has the tag !secret; write the value without a tag"),
     ],
 )
