@@ -109,10 +109,9 @@ def test_transforms_are_tried_without_sending(api: Api) -> None:
     found = api.refused("test_webhook_transform", {**args, "env": {}})
     assert found[0] == "not-found"
     assert "Missing Env Var: PLACE" in found[2]
-    half = {"x-hasura-user-id": "\ud800"}
-    assert api.refused("test_webhook_transform", {**args, "session_variables": half})[0] == (
-        "parse-failed"
-    )
+    half = [["a", "\ud800"]]
+    refused = api.refused("test_webhook_transform", {**args, "request_headers": half})
+    assert refused[:2] == ("parse-failed", "$.args.request_headers")
 
 
 def test_a_transform_that_fails_is_validation_failed_with_the_place(api: Api) -> None:
