@@ -169,6 +169,31 @@ def test_a_loop_that_takes_too_long_is_ended(source: str) -> None:
     assert f"takes more than {limits.STEPS} steps" in failure(source, body)
 
 
+LONG = "7" * 1_000_000
+NAMED = ",".join(f'"{number}": 0' for number in range(10_000))
+
+
+@pytest.mark.parametrize(
+    ("source", "more"),
+    [
+        ("empty($body.n)", f'"n": {LONG}'),
+        ("inverse($body.n)", f'"n": {LONG}'),
+        ("$body.a?[$body.n]", f'"n": {LONG}, "a": [0]'),
+        ("$body.a[0.0{zeros}]", '"a": [0]'),
+        ("$body.a == $body.b", f'"a": {{{NAMED}, "x": 0}}, "b": {{{NAMED}, "y": 0}}'),
+        ("$body.s in $body.a", f'"s": "{LONG}", "a": {{"{LONG}": 0}}'),
+        ("$body.a[$body.s]", f'"s": "{LONG}", "a": {{"{LONG}": 0}}'),
+        ("$body.a?[$body.s]", f'"s": "{LONG}", "a": {{"{LONG}": 0}}'),
+    ],
+)
+def test_long_numbers_and_names_cost_what_they_take(source: str, more: str) -> None:
+    """Each of these takes milliseconds, and a loop may hold it thousands of times."""
+    body = f'{{"xs": [{", ".join("0" * 1000)}], {more}}}'
+    source = source.replace("{zeros}", "0" * 10_000)
+    looped = f"{{{{ range _, x := $body.xs }}}} {{{{ {source} }}}} {{{{ end }}}}"
+    assert f"takes more than {limits.STEPS} steps" in failure(looped, body)
+
+
 def test_json_that_grows_without_measure_is_refused_before_it_is_made() -> None:
     level = "$body"
     for _ in range(6):

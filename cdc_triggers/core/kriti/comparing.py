@@ -32,9 +32,12 @@ def equal(left: Value, right: Value, budget: Budget, place: Place) -> bool:
             budget.charge(len(one), place)
             waiting += zip(one, other, strict=True)
         elif isinstance(one, dict) and isinstance(other, dict):
-            if one.keys() != other.keys():
+            if len(one) != len(other):
                 return False
             budget.charge(len(one), place)
+            budget.charge_text(sum(map(len, one)), place)
+            if one.keys() != other.keys():
+                return False
             waiting += [(value, other[key]) for key, value in one.items()]
         elif not _same(one, other, budget, place):
             return False

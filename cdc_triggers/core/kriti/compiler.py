@@ -99,13 +99,14 @@ class Compiler:
             if isinstance(holder, dict):
                 if not isinstance(name, str):
                     raise TemplateError(f"{shown} is an object: its keys are strings", place)
+                run.budget.charge_text(len(name), place)
                 if name in holder:
                     return holder[name]
                 raise TemplateError(_missing(shown, node.key), place)
             if isinstance(holder, list):
                 if not isinstance(name, Number):
                     raise TemplateError(f"{shown} is an array: its keys are numbers", place)
-                index = _index(name, place)
+                index = _index(name, run.budget, place)
                 if index is not None and index < len(holder):
                     return holder[index]
                 raise TemplateError(f"{shown} has {len(holder)} elements: the first is [0]", place)
@@ -130,7 +131,7 @@ class Compiler:
             if not isinstance(value, dict | list | None):
                 raise TemplateError(f"{shown} is {kind(value)}, not an object", place)
             for key in keys:
-                value = _step(value, key(run), place)
+                value = _step(value, key(run), run.budget, place)
                 if value is None:
                     return None
             return value
@@ -255,8 +256,9 @@ def _missing(shown: str, key: Node) -> str:
     return f"{shown} has no such key: write ? before it if it may be missing"
 
 
-def _index(number: Number, place: Place) -> int | None:
+def _index(number: Number, budget: Budget, place: Place) -> int | None:
     """None: no array has such an element."""
+    budget.charge_text(len(number.text), place)
     try:
         whole = number.whole()
     except ValueError as error:
@@ -264,12 +266,13 @@ def _index(number: Number, place: Place) -> int | None:
     return whole if whole is not None and whole >= 0 else None
 
 
-def _step(value: Value, key: Value, place: Place) -> Value:
+def _step(value: Value, key: Value, budget: Budget, place: Place) -> Value:
     """One lookup on an optional way: null if there is no such thing."""
     if isinstance(value, dict) and isinstance(key, str):
+        budget.charge_text(len(key), place)
         return value.get(key)
     if isinstance(value, list) and isinstance(key, Number):
-        index = _index(key, place)
+        index = _index(key, budget, place)
         return value[index] if index is not None and index < len(value) else None
     return None
 
@@ -301,6 +304,7 @@ def _contains(key: Value, holder: Value, budget: Budget, place: Place) -> bool:
         raise TemplateError(f"`in` looks into an array or an object, not {kind(holder)}", place)
     if not isinstance(key, str):
         raise TemplateError(f"the keys of an object are strings, and this is {kind(key)}", place)
+    budget.charge_text(len(key), place)
     return key in holder
 
 

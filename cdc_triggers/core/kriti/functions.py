@@ -46,7 +46,8 @@ def _array(value: Value, scene: Scene) -> list[Value]:
     return value
 
 
-def _decimal(value: Number) -> Decimal:
+def _decimal(value: Number, scene: Scene) -> Decimal:
+    scene.budget.charge_text(len(value.text), scene.place)
     try:
         return value.decimal()
     except ValueError as error:
@@ -63,7 +64,7 @@ def _empty(value: Value, scene: Scene) -> Value:
     if isinstance(value, bool):
         raise MisuseError("takes no boolean: it is neither empty nor full")
     if isinstance(value, Number):
-        return _decimal(value) == 0
+        return _decimal(value, scene) == 0
     if isinstance(value, str):
         return not _text(value, scene).strip()
     return not value
@@ -86,7 +87,7 @@ def _inverse(value: Value, scene: Scene) -> Value:
         return _array(value, scene)[::-1]
     if isinstance(value, Number):
         try:
-            return Number(str(_RECIPROCAL.divide(1, _decimal(value))))
+            return Number(str(_RECIPROCAL.divide(1, _decimal(value, scene))))
         except DecimalException as error:
             raise MisuseError("takes no zero, and no number out of range") from error
     return value
