@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
+from ruamel.yaml.constructor import RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.reader import ReaderError
 from ruamel.yaml.scalarstring import LiteralScalarString
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 Plain = None | bool | int | float | str | list["Plain"] | dict[str, "Plain"]
 
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _DUPLICATE = re.compile(r'found duplicate key "(.*?)" with value', re.DOTALL)
 
 
@@ -84,7 +86,7 @@ class Node:
         """The value as Python's own types; keys become text.
 
         Raises:
-            ValueError: it has a tag, or contains itself.
+            ValueError: it has a tag, contains itself, or holds what is no character.
         """
         return _plain(self.value, {})
 
@@ -92,6 +94,13 @@ class Node:
         """A key that came in by `<<` has no line of its own: that of the mapping stands for it."""
         marks = getattr(self.value, "lc").data or {}  # noqa: B009 - untyped in ruamel.yaml
         return int(marks[key][0]) + 1 if key in marks else self.line
+
+
+class _Constructor(RoundTripConstructor):
+    """Times are text: YAML's own would be written in another form than it was read."""
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _Constructor.construct_scalar)
 
 
 def read(path: Path) -> Node | str:
@@ -114,8 +123,10 @@ def text_of(path: Path) -> Node | str:
 
 def parse(file: str, text: str) -> Node | str:
     """Parse the text of a file; what is wrong with it comes back as `read` says it."""
+    yaml = YAML(typ="rt")
+    yaml.Constructor = _Constructor
     try:
-        root = YAML(typ="rt").load(text)
+        root = yaml.load(text)
     except MarkedYAMLError as error:
         return f"{file}:{_position(error)}"
     except ReaderError as error:
@@ -147,7 +158,7 @@ def _plain(value: object, done: dict[int, Plain | None]) -> Plain:
         done[id(value)] = None
         copy: Plain
         if isinstance(value, CommentedMap):
-            copy = {str(key): _plain(below, done) for key, below in value.items()}
+            copy = {_whole(str(key)): _plain(below, done) for key, below in value.items()}
         else:
             copy = [_plain(below, done) for below in value]
         done[id(value)] = copy
@@ -158,4 +169,24 @@ def _plain(value: object, done: dict[int, Plain | None]) -> Plain:
         return value
     if isinstance(value, int):
         return int(value)
-    return float(value) if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return float(value)
+    if not isinstance(value, str):
+        raise ValueError("has a tag that means nothing here; write the value without a tag")  # noqa: TRY004
+    return _whole(str(value))
+
+
+def _whole(text: str) -> str:
+    """Text with its characters in one piece: JSON escapes some of them as two halves.
+
+    Raises:
+        ValueError: a half stands alone, or PostgreSQL could not look into JSON that has this text.
+    """
+    if "\0" in text:
+        raise ValueError("holds the character \\0, which PostgreSQL does not know; leave it out")
+    if not _SURROGATE.search(text):
+        return text
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise ValueError("holds half of a character (\\ud800 to \\udfff); write it whole") from None

@@ -90,6 +90,14 @@ def test_a_trigger_is_read_flat_or_with_a_definition_and_null_is_nothing() -> No
     assert trigger_value.read(nested, "$", {}) == expected
 
 
+def test_a_trigger_with_what_is_no_character_is_refused() -> None:
+    assert trigger_value.read({**SMALL, "comment": "\\u0000"}, "$.args", {}).comment == "\\u0000"
+    for text in ("\ud800", "\0", "\\\0"):
+        with pytest.raises(ApiError) as caught:
+            trigger_value.read({**SMALL, "comment": text}, "$.args", {})
+        assert (caught.value.code, caught.value.path) == ("parse-failed", "$.args")
+
+
 def test_a_variable_that_is_not_set_where_the_stream_runs_is_a_problem() -> None:
     given = {**SMALL, "webhook": "{{HOOK}}/{{MORE}}"}
     with pytest.raises(ApiError) as caught:

@@ -13,13 +13,14 @@ from cdc_triggers.app.located import Node
 if TYPE_CHECKING:
     from pathlib import Path
 
+TEXT = st.text(st.characters(exclude_characters="\0", codec="utf-8"))
 VALUES: st.SearchStrategy[Any] = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
     | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(),
-    lambda below: st.lists(below) | st.dictionaries(st.text(), below),
+    | TEXT,
+    lambda below: st.lists(below) | st.dictionaries(TEXT, below),
     max_leaves=20,
 )
 
