@@ -183,9 +183,14 @@ def _parsed(field: Field) -> Any:
             raise ConditionError(f"column {field.name} is nested more than {DEPTH} deep")
         decode = _WITH_DOUBLES if field.double else _WITH_INTS
         value = decode(_text(raw))
-    if field.double and isinstance(value, str) and value in _SPECIAL:
-        return float(value)
-    return value
+    return _doubles(value) if field.double and _QUOTE in raw else value
+
+
+def _doubles(value: Any) -> Any:
+    """With the doubles that JSON has no number for, in arrays too."""
+    if isinstance(value, list):
+        return [_doubles(each) for each in value]
+    return float(value) if isinstance(value, str) and value in _SPECIAL else value
 
 
 def _text(raw: bytes) -> str:

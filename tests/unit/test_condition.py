@@ -117,6 +117,9 @@ def test_a_numeric_is_a_double_however_it_is_written(text: bytes) -> None:
 def test_a_double_that_json_has_no_number_for_is_one_all_the_same() -> None:
     assert holds("new.total > 1e308", new=b'{"total":"Infinity"}')
     assert holds("new.total != new.total", new=b'{"total":"NaN"}')
+    assert holds("new.total.exists(t, t > 1e308)", new=b'{"total":[1.5,"Infinity",null]}')
+    assert holds("new.total[1].exists(t, t > 1e308)", new=b'{"total":[[1],["Infinity"]]}')
+    assert holds("new.total.all(t, type(t) == double)", new=b'{"total":["NaN","-Infinity"]}')
 
 
 def test_numbers_in_an_array_of_doubles_are_doubles_and_others_are_as_written() -> None:
