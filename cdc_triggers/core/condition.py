@@ -25,6 +25,7 @@ from cdc_triggers.core.cel.nodes import (
 )
 from cdc_triggers.core.cel.parser import parse
 from cdc_triggers.core.cel.problems import FlawError, InvalidConditionError
+from cdc_triggers.core.cel.utc import in_utc
 from cdc_triggers.core.cel.writer import write
 from cdc_triggers.core.problems import Place, Problem
 from cdc_triggers.errors import ConditionError
@@ -86,10 +87,11 @@ class Condition:
 
     def __init__(self, root: Node) -> None:
         self.reads = _reads(root)
-        self.largest_input = largest_input(root)
+        run = in_utc(root)
+        self.largest_input = largest_input(run)
         self.fields = frozenset(_fields(root))
         self._root = root
-        self._program = _program(write(root))
+        self._program = _program(write(run))
 
     def problems(self, columns: Mapping[str, Type]) -> tuple[Problem, ...]:
         """What is wrong with it on a table with these columns."""
@@ -192,7 +194,7 @@ def _run_time_problems(root: Node) -> Iterator[Problem]:
         yield Problem(_START, "is not valid CEL: write it more simply")
         return
     yield from _constant_problems(root)
-    if largest_input(root) < LEAST_INPUT:
+    if largest_input(in_utc(root)) < LEAST_INPUT:
         yield Problem(
             _START,
             f"could take more than {BUDGET // 10_000} ms on an ordinary row: "

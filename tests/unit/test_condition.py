@@ -95,6 +95,14 @@ def test_what_cannot_be_said_is_an_error_with_its_reason(source: str, expected: 
     assert expected in reason(source)
 
 
+@pytest.mark.parametrize("text", ["2026-03-01T01:30:00+02:00", "2026-02-28T23:30:00Z"])
+def test_the_parts_of_a_time_are_those_of_utc(text: str) -> None:
+    row = json.dumps({"at": text, "day": text[:10]}).encode()
+    at = "timestamp(new.at)"
+    assert holds(f"{at}.getHours() == 23 && {at}.getDate() == 28 && {at}.getMonth() == 1", new=row)
+    assert holds(f'{at} == timestamp("{text}") && [{at}].all(t, t.getMinutes() == 30)', new=row)
+
+
 @pytest.mark.parametrize(
     "source", ["new.map[new.secret] == 1", "int(new.secret) == 1", "new.secret + 1 == 1"]
 )
