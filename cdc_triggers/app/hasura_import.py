@@ -134,7 +134,10 @@ def _imported(draft: Draft, label: str, problems: list[str]) -> Imported | None:
 
 
 def _split(plain: dict[str, Plain], node: Node) -> tuple[dict[str, Plain], list[LeftOut]]:
-    """The keys that a spec has, and those that it has not; keys without a value say nothing."""
+    """The keys that a spec has, and those that it has not; keys without a value say nothing.
+
+    So it is further down too, in what Hasura reads.
+    """
     spec: dict[str, Plain] = {}
     left_out: list[LeftOut] = []
     flat: dict[str, Plain] = {}
@@ -142,13 +145,19 @@ def _split(plain: dict[str, Plain], node: Node) -> tuple[dict[str, Plain], list[
         if value is None or key in _MEANINGLESS:
             continue
         if key in Definition.model_fields:
-            flat[key] = value
+            flat[key] = _said(value)
         elif key in ACCEPTED:
-            spec[key] = value
+            spec[key] = _said(value)
         else:
             left_out.append(LeftOut(key, str(node.at((key,))), "is not known here", value))
     spec.setdefault("definition", flat)
     return spec, left_out
+
+
+def _said(value: Plain) -> Plain:
+    if not isinstance(value, dict):
+        return value
+    return {key: _said(below) for key, below in value.items() if below is not None}
 
 
 def _drop_unknown(spec: dict[str, Plain], node: Node) -> list[LeftOut]:

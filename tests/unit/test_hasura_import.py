@@ -198,6 +198,25 @@ def test_a_key_without_a_value_says_nothing(tmp_path: Path) -> None:
     assert set(it.written) == {"name", "table", "definition", "webhook"}
 
 
+def test_a_key_without_a_value_says_nothing_further_down_either(tmp_path: Path) -> None:
+    path = tmp_path / "tables.yaml"
+    path.write_text(
+        TABLE.replace("{columns: '*'}}", "{columns: '*', payload: null}, update: null}")
+        + """\
+    retry_conf: {num_retries: 1, timeout_sec: null}
+    request_transform:
+      version: 2
+      template_engine: null
+      request_headers: {add_headers: {x: y}, remove_headers: null}
+""",
+        encoding="utf-8",
+    )
+    found = hasura_import.load(path, None)
+    (trigger,) = triggers(found)
+    assert (trigger.retry_conf.num_retries, trigger.retry_conf.timeout_sec) == (1, 60)
+    assert trigger_file.load([written(tmp_path, found)]).triggers == (trigger,)
+
+
 MISTAKEN = (
     "- table: orders\n"
     "  event_triggers:\n"
