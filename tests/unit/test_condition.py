@@ -95,6 +95,13 @@ def test_what_cannot_be_said_is_an_error_with_its_reason(source: str, expected: 
     assert expected in reason(source)
 
 
+def test_a_macro_stops_at_the_first_element_that_decides_or_is_an_error() -> None:
+    source = "new.data.exists(n, n > 5)"
+    assert holds(source, new=b'{"data":[7,null]}')
+    assert "a type that it does not take" in reason(source, new=b'{"data":[null,7]}')
+    assert holds("new.data.exists(n, n != null && n > 5)", new=b'{"data":[null,7]}')
+
+
 @pytest.mark.parametrize("text", ["2026-03-01T01:30:00+02:00", "2026-02-28T23:30:00Z"])
 def test_the_parts_of_a_time_are_those_of_utc(text: str) -> None:
     row = json.dumps({"at": text, "day": text[:10]}).encode()
