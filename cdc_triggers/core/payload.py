@@ -7,10 +7,11 @@ writer's session set is untrusted text: whatever it holds, there is a valid body
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from cdc_triggers.core.kriti import values
 from cdc_triggers.core.shape import WHOLE
 from cdc_triggers.core.trace import context_of, json_object, traceparent
 
@@ -84,24 +85,30 @@ def session_variables(session: bytes | None) -> bytes:
 
 
 def _session(session: bytes) -> bytes:
-    parsed = json_object(session)
-    if parsed is None:
-        return b"null"
-    prefix = SESSION_PREFIX
-    if OWN_SESSION in parsed:
-        own = parsed[OWN_SESSION]
-        parsed, prefix = own if isinstance(own, dict) else None, ""
-        if parsed is None:
-            return b"null"
+    said, prefix = _said(json_object(session))
     try:
-        kept = {
-            lower: value if isinstance(value, str) else orjson.dumps(value).decode()
-            for name, value in parsed.items()
-            if (lower := name.lower()).startswith(prefix)
-        }
-    except orjson.JSONEncodeError:  # nested deeper than the encoder goes (the decoder goes deeper)
+        if said and not all(isinstance(value, str) for value in said.values()):
+            orjson.dumps(said)  # how deep it may be nested is the same wherever it is read
+            # once more, for the digits of its numbers
+            said, prefix = _said(values.read(session, len(session)))
+    except (orjson.JSONEncodeError, ValueError):
+        said = None
+    if said is None:
         return b"null"
+    kept = {
+        lower: value if isinstance(value, str) else values.write(value)
+        for name, value in said.items()
+        if (lower := name.lower()).startswith(prefix)
+    }
     return orjson.dumps(kept)
+
+
+def _said(parsed: Any) -> tuple[dict[str, Any] | None, str]:
+    """The object that counts, and the prefix of those of its keys that do."""
+    if isinstance(parsed, dict) and OWN_SESSION in parsed:
+        own = parsed[OWN_SESSION]
+        return (own if isinstance(own, dict) else None), ""
+    return (parsed if isinstance(parsed, dict) else None), SESSION_PREFIX
 
 
 _cached_session = lru_cache(maxsize=1024)(_session)

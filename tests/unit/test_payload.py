@@ -128,6 +128,13 @@ def test_of_our_own_session_setting_every_key_is_kept() -> None:
     }
 
 
+@pytest.mark.parametrize("text", ["12345678901234567890123", "1.10", '{"a":[0.10,null]}'])
+def test_a_session_variable_that_is_no_text_is_its_json_digit_by_digit(text: str) -> None:
+    for session in (f'{{"x-hasura-a":{text}}}', f'{{"cdc_triggers":{{"x-hasura-a":{text}}}}}'):
+        made = event(session=session.encode())
+        assert parsed(made)["event"]["session_variables"] == {"x-hasura-a": text}
+
+
 @pytest.mark.parametrize("own", [b"nonsense", b"[]", b'"x"', b'{"a":1', b"null", b"1}"])
 def test_our_own_session_setting_that_is_no_object_is_null(own: bytes) -> None:
     made = event(session=b'{"cdc_triggers":' + own + b"}")
