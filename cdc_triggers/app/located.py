@@ -86,7 +86,7 @@ class Node:
         """The value as Python's own types; keys become text.
 
         Raises:
-            ValueError: it has a tag, contains itself, or holds what is no character.
+            ValueError: it has a tag, contains itself, or has a key that is no text.
         """
         return _plain(self.value, {})
 
@@ -158,7 +158,7 @@ def _plain(value: object, done: dict[int, Plain | None]) -> Plain:
         done[id(value)] = None
         copy: Plain
         if isinstance(value, CommentedMap):
-            copy = {_whole(str(key)): _plain(below, done) for key, below in value.items()}
+            copy = {_name(str(key)): _plain(below, done) for key, below in value.items()}
         else:
             copy = [_plain(below, done) for below in value]
         done[id(value)] = copy
@@ -176,17 +176,19 @@ def _plain(value: object, done: dict[int, Plain | None]) -> Plain:
     return _whole(str(value))
 
 
+def _name(key: str) -> str:
+    """The same of a key, which nobody else would refuse before it is shown."""
+    name = _whole(key)
+    if _SURROGATE.search(name):
+        raise ValueError("holds half of a character (\\ud800 to \\udfff) in a key; write it whole")
+    return name
+
+
 def _whole(text: str) -> str:
     """Text with its characters in one piece: JSON escapes some of them as two halves.
 
-    Raises:
-        ValueError: a half stands alone, or PostgreSQL could not look into JSON that has this text.
+    A half that stands alone is left: the spec refuses it, and says where.
     """
-    if "\0" in text:
-        raise ValueError("holds the character \\0, which PostgreSQL does not know; leave it out")
     if not _SURROGATE.search(text):
         return text
-    try:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16")
-    except UnicodeDecodeError:
-        raise ValueError("holds half of a character (\\ud800 to \\udfff); write it whole") from None
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from cdc_triggers.app import spec_problems, trigger_file
 from cdc_triggers.app.trigger_file import LoadedTriggers
-from cdc_triggers.console import json_body
 from cdc_triggers.console.answers import bad_request, problems_error
 from cdc_triggers.core.spec import Definition, Trigger
 
@@ -17,8 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from cdc_triggers.app.spec_problems import Path
-
-_NUL = re.compile(r"(?<!\\)(?:\\\\)*+\\u0000")
 
 _NESTED = ("insert", "update", "delete", "retry_conf")
 """Here, as at the top, Hasura takes null for something that is not there."""
@@ -41,9 +37,6 @@ def read(given: object, path: str, environment: Mapping[str, str]) -> Trigger:
     """
     if not isinstance(given, dict):
         raise bad_request("parse-failed", "a trigger is an object", path)
-    # half of a surrogate pair could not be stored, and JSON that has \0 could not be looked into
-    if _NUL.search(json_body.dumps(given, path)):
-        raise bad_request("parse-failed", "\\u0000 is no character to PostgreSQL", path)
     value = _without_nulls(given)
     flat = "definition" not in value
     spec = {**value, "definition": _take(value, _IN_DEFINITION)} if flat else value

@@ -95,7 +95,7 @@ def test_a_trigger_with_what_is_no_character_is_refused() -> None:
     for text in ("\ud800", "\0", "\\\0"):
         with pytest.raises(ApiError) as caught:
             trigger_value.read({**SMALL, "comment": text}, "$.args", {})
-        assert (caught.value.code, caught.value.path) == ("parse-failed", "$.args")
+        assert (caught.value.code, caught.value.path) == ("parse-failed", "$.args.comment")
 
 
 def test_a_variable_that_is_not_set_where_the_stream_runs_is_a_problem() -> None:

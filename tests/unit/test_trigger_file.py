@@ -298,7 +298,7 @@ def test_one_mistake_gives_one_problem_with_line_and_remedy(
         ("version: 1\ntriggers: *x\n", r"2: not valid YAML at column 11: found undefined alias"),
         ('version: 1\ntriggers: "\x01"\n', r"2: holds a character that YAML does not allow"),
         ("version: 1\n---\nversion: 1\n", r"2: not valid YAML at column 1: but found another"),
-        ("version: 2026-99-99\ntriggers: []\n", r"1: not valid YAML: month must be in 1..12"),
+        ("version: 2026-99-99\ntriggers: []\n", r"1: unknown version; write `version: 1`"),
         ("[" * 600, r"1: not valid YAML: maximum recursion depth"),
         ("name: a\ntable: b\nwebhook: c\n", r"3: a trigger \(`webhook`\) stands alone; write it"),
         ("table: b\nevent_triggers: {}\n", r"2: `event_triggers` is not a list"),
