@@ -123,6 +123,8 @@ def test_an_interrupt_while_the_slot_is_made_leaves_nothing_behind(database: Dat
         signal.raise_signal(signal.SIGINT)
         run(other, "ROLLBACK")
 
+    # a shell starts what runs in the background with SIGINT ignored
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     thread = threading.Thread(target=interrupt)
     thread.start()
     try:
@@ -130,6 +132,7 @@ def test_an_interrupt_while_the_slot_is_made_leaves_nothing_behind(database: Dat
             Installer(it, slot=database.slot).apply(installer(database, it).plan([trigger()], {}))
     finally:
         thread.join()
+        signal.signal(signal.SIGINT, usual)
     assert run(it, EVERYTHING) == before
 
 
