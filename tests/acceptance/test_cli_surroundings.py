@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pty
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -100,6 +101,8 @@ def test_a_question_that_is_not_answered_changes_nothing(
     command = [sys.executable, "-m", "cdc_triggers", "uninstall"]
     process, terminal = pty.fork()
     if process == 0:
+        # a shell starts what runs in the background with SIGINT ignored
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.chdir(folder)
         os.execve(command[0], command, {**os.environ, "CDC_TRIGGERS_DSN": database.dsn})
     said = b""
