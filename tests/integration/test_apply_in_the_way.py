@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import threading
-import time
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -266,11 +265,18 @@ def test_no_transaction_of_the_users_is_ended_for_a_deadlock(
         " AND mode IN ('ShareRowExclusiveLock', 'AccessExclusiveLock'))"
     )
     waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND NOT granted)"
+    # who waits for longer than deadlock_timeout has looked for a deadlock, and seen none
+    rested = (
+        "SELECT NOT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND NOT granted"
+        " AND (waitstart IS NULL OR clock_timestamp() - waitstart < interval '1.1 s'))"
+    )
     watcher, pid = database.connect(), it.info.backend_pid
     try:
         wait_until(lambda: run(watcher, waits, pid) == [(True,)], what="a table is waited for")
         assert run(watcher, held, pid, writes) == [(True,)]
-        time.sleep(1.1)  # deadlock_timeout: the first to wait has looked and seen none
+        wait_until(
+            lambda: run(watcher, rested, pid) == [(True,)], what="it gives up, or has looked"
+        )
         run(other, f"INSERT INTO {writes} VALUES (1)")
         run(other, "COMMIT")
     finally:
