@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from cdc_triggers import __version__
 from cdc_triggers.errors import UsageError
+from cdc_triggers.telemetry.limits import cut_spans
 from cdc_triggers.telemetry.variables import GRPC, HTTP, JSON, export_s, protocol
 
 if TYPE_CHECKING:
@@ -16,11 +17,10 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import MetricsData
     from opentelemetry.sdk.resources import Resource
 
-    from cdc_triggers.telemetry.notes import Note
+    from cdc_triggers.telemetry.limits import Limits
     from cdc_triggers.telemetry.otlp_export import OtlpExporter
     from cdc_triggers.telemetry.otlp_target import Target
     from cdc_triggers.telemetry.record_queue import Exporter
-    from cdc_triggers.telemetry.semantics import Semantics
 
 T = TypeVar("T")
 
@@ -39,8 +39,8 @@ class Exporters(NamedTuple):
     environ: Mapping[str, str]
     resource: Mapping[str, str]
 
-    def spans(self, name: str, semantics: Semantics) -> Exporter[Note]:
-        """One for spans.
+    def spans(self, name: str, limits: Limits | None) -> Exporter[bytes]:
+        """One for spans as `telemetry.otlp` makes them, within the limits.
 
         Raises:
             UsageError: there is none of this name, or a variable cannot be used.
@@ -51,13 +51,15 @@ class Exporters(NamedTuple):
             resource = otlp.resource(self.resource.items())
             scope = otlp.scope(*SCOPE)
 
-            def encode(notes: Sequence[Note]) -> bytes:
-                return otlp.request(semantics.batch(notes), resource, scope)
+            def encode(spans: Sequence[bytes]) -> bytes:
+                if limits is not None:
+                    spans = cut_spans(spans, limits)
+                return otlp.request(spans, resource, scope)
 
             return self._otlp("traces", protocol, encode)
         from cdc_triggers.telemetry.sdk_spans import SdkExporter  # noqa: PLC0415 - as above
 
-        return SdkExporter(_plugin("traces", name), semantics, self.sdk_resource(), SCOPE)
+        return SdkExporter(_plugin("traces", name), limits, self.sdk_resource(), SCOPE)
 
     def logs(self, name: str) -> Exporter[ReadableLogRecord]:
         """One for log records; raises as above."""

@@ -6,14 +6,18 @@ or above its default is none, and what is made is only looked at again where one
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, NamedTuple
 
 from cdc_triggers.telemetry.variables import natural
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
 
 DEFAULT = 128
+
+CUT = 16
+"""Spans that are cut between two offers to let other threads run: well below a millisecond."""
 
 WITHOUT_MEANING = (
     "OTEL_SPAN_EVENT_COUNT_LIMIT",
@@ -58,8 +62,20 @@ def log_limits(environ: Mapping[str, str]) -> Limits | None:
     return _some(Limits(*_attributes(environ, "LOGRECORD")))
 
 
-def cut_spans(spans: Iterable[bytes], limits: Limits) -> bytes:
-    """The same spans, made by `telemetry.otlp`, each within the limits: the first parts stay."""
+def cut_spans(spans: Sequence[bytes], limits: Limits) -> list[bytes]:
+    """The same spans, some in each part, each within the limits: what comes first stays.
+
+    Spans are as `telemetry.otlp` makes them. Other threads have their turns meanwhile: deliveries
+    go first.
+    """
+    found = []
+    for start in range(0, len(spans), CUT):
+        time.sleep(0)
+        found.append(_cut(spans[start : start + CUT], limits))
+    return found
+
+
+def _cut(spans: Sequence[bytes], limits: Limits) -> bytes:
     from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans  # noqa: PLC0415 - seldom needed
 
     count, length, links = limits

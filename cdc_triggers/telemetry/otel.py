@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from cdc_triggers.telemetry.log_export import LogPush
     from cdc_triggers.telemetry.metric_export import MetricPush
     from cdc_triggers.telemetry.metrics import Family
-    from cdc_triggers.telemetry.notes import Note
     from cdc_triggers.telemetry.record_queue import RecordQueue
     from cdc_triggers.telemetry.tracer import Tracer
 
@@ -68,7 +67,7 @@ class OpenTelemetry:
         self.exemplars = variables.choice(
             environ, "OTEL_METRICS_EXEMPLAR_FILTER", variables.FILTERS
         )
-        self._queues: list[RecordQueue[Note]] = []
+        self._queues: list[RecordQueue[bytes]] = []
         self._pushes: list[Callable[[Callable[[], list[Family]]], MetricPush]] = []
         self._pushing: list[MetricPush] = []
         self._wanted = {s: variables.exporters(environ, s) for s in variables.SIGNALS}
@@ -78,7 +77,7 @@ class OpenTelemetry:
             quiet.addHandler(logging.NullHandler())
             quiet.propagate = False
         for name in self._wanted["traces"]:
-            self._trace(name, names)
+            self._trace(name)
         if self._queues:
             self.tracer = self._tracer(names)
         for name in self._wanted["logs"]:
@@ -112,30 +111,28 @@ class OpenTelemetry:
             *(push.close() for push in pushing),
         )
 
-    def _trace(self, name: str, names: StreamNames) -> None:
-        from cdc_triggers.telemetry.notes import spans  # noqa: PLC0415 - if it is on
-        from cdc_triggers.telemetry.record_queue import RecordQueue  # noqa: PLC0415 - as above
-        from cdc_triggers.telemetry.semantics import Semantics  # noqa: PLC0415 - as above
+    def _trace(self, name: str) -> None:
+        from cdc_triggers.telemetry.record_queue import RecordQueue  # noqa: PLC0415 - if it is on
 
-        limits = span_limits(self._environ)
-        semantics = Semantics(names.slot, names.database, parenting=names.parenting, limits=limits)
-        exporter = self._exporters.spans(name, semantics)
+        exporter = self._exporters.spans(name, span_limits(self._environ))
         batching = variables.batching(self._environ, "BSP")
-        self._queues.append(RecordQueue(exporter, batching, self._exports("traces", name), spans))
+        self._queues.append(RecordQueue(exporter, batching, self._exports("traces", name)))
 
     def _tracer(self, names: StreamNames) -> Tracer:
         from cdc_triggers.telemetry.propagation import propagators  # noqa: PLC0415 - if it is on
         from cdc_triggers.telemetry.sampler import sampler  # noqa: PLC0415 - as above
+        from cdc_triggers.telemetry.semantics import Semantics  # noqa: PLC0415 - as above
         from cdc_triggers.telemetry.tracer import Tracer  # noqa: PLC0415 - as above
 
         puts = [queue.put for queue in self._queues]
 
-        def put_all(note: Note) -> None:
+        def put_all(span: bytes) -> None:
             for put in puts:
-                put(note)
+                put(span)
 
         return Tracer(
             puts[0] if len(puts) == 1 else put_all,
+            Semantics(names.slot, names.database, parenting=names.parenting),
             sampler(self._environ),
             propagators(self._environ),
             names.slot,

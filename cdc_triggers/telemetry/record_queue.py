@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from cdc_triggers.telemetry.exports import Exports
     from cdc_triggers.telemetry.variables import Batching
@@ -49,38 +49,31 @@ class Exporter(Protocol[T_contra]):
 
 
 class RecordQueue(Generic[T]):
-    """Bounded; what does not fit is dropped and counted, and so is a batch that nobody took.
-
-    Args:
-        weigh: how much a record counts.
-    """
+    """Bounded; what does not fit is dropped and counted, and so is a batch that nobody took."""
 
     def __init__(
         self,
         exporter: Exporter[T],
         batching: Batching,
         exports: Exports,
-        weigh: Callable[[T], int] = lambda _: 1,
     ) -> None:
         self._exporter = exporter
-        self._weigh = weigh
         self._limit, self._batch, self._delay_s = batching
         self._exports = exports
         self._queue: deque[T] = deque()
         self._wake = threading.Event()
         self._until: float | None = None
         self._sending = 0
-        self._thread = threading.Thread(target=self._run, name=exports.signal, daemon=True)
-        self._thread.start()
+        self._worker = threading.Thread(target=self._run, name=exports.signal, daemon=True)
+        self._worker.start()
 
     def put(self, record: T) -> None:
         """Queue a record; never waits."""
         queue = self._queue
         size = len(queue)
         if size >= self._limit:
-            weight = self._weigh(record)
             # the other thread adds too: nothing may be called between reading and writing
-            self._exports.dropped += weight
+            self._exports.dropped += 1
             return
         queue.append(record)
         if size + 1 == self._batch:
@@ -90,11 +83,11 @@ class RecordQueue(Generic[T]):
         """Send what is queued, for no longer than that; idempotent."""
         self._until = time.monotonic() + timeout_s
         self._wake.set()
-        self._thread.join(timeout_s)
+        self._worker.join(timeout_s)
         self._exporter.cut()
         left, self._queue = self._queue, deque()
         sending, self._sending = self._sending, 0
-        lost = sum(map(self._weigh, left)) + sending
+        lost = len(left) + sending
         self._exports.dropped += lost
 
     def _run(self) -> None:
@@ -116,7 +109,7 @@ class RecordQueue(Generic[T]):
             self._wake.set()
 
     def _export(self, records: list[T]) -> None:
-        weight = self._sending = sum(map(self._weigh, records))
+        weight = self._sending = len(records)
         failed: ExportError | None = None
         try:
             self._exporter.export(records)

@@ -12,6 +12,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 from opentelemetry.trace.span import TraceState
 from opentelemetry.trace.status import Status, StatusCode
 
+from cdc_triggers.telemetry.limits import cut_spans
 from cdc_triggers.telemetry.otlp import Kind
 from cdc_triggers.telemetry.record_queue import ExportError
 
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.sdk.resources import Resource
 
-    from cdc_triggers.telemetry.notes import Note
-    from cdc_triggers.telemetry.semantics import Semantics
+    from cdc_triggers.telemetry.limits import Limits
 
 _KINDS = {
     Kind.INTERNAL: SpanKind.INTERNAL,
@@ -35,16 +35,17 @@ class SdkExporter:
     """Implements `record_queue.Exporter`."""
 
     def __init__(
-        self, exporter: Any, semantics: Semantics, resource: Resource, scope: tuple[str, str]
+        self, exporter: Any, limits: Limits | None, resource: Resource, scope: tuple[str, str]
     ) -> None:
-        self._semantics = semantics
+        self._limits = limits
         self._exporter = exporter
         self._resource = resource
         self._scope = InstrumentationScope(*scope)
 
-    def export(self, records: Sequence[Note]) -> None:
+    def export(self, records: Sequence[bytes]) -> None:
         """See `record_queue.Exporter.export`."""
-        spans = ScopeSpans.FromString(b"".join(self._semantics.batch(records))).spans
+        kept = records if self._limits is None else cut_spans(records, self._limits)
+        spans = ScopeSpans.FromString(b"".join(kept)).spans
         try:
             result = self._exporter.export([self._span(span) for span in spans])
         except Exception as error:  # whatever a plugin does, the next batch is tried again

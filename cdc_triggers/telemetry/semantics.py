@@ -1,4 +1,4 @@
-"""Notes become spans: what these are called and what they say, after OpenTelemetry's conventions.
+"""What happens to events, in spans: their names and what they say, by OpenTelemetry's conventions.
 
 Messaging for `receive`, `process` and `confirm`, HTTP for requests, database for where the events
 come from; `cdc_triggers.*` for what no convention has. No row values, no header values, no bodies.
@@ -7,36 +7,32 @@ come from; `cdc_triggers.*` for what no convention has. No row values, no header
 from __future__ import annotations
 
 import random
-import time
-from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, TypeVar
 from urllib.parse import urlsplit
 
-from cdc_triggers.core.lsn import show
+from cdc_triggers.core.attempt import Response
+from cdc_triggers.core.lsn import ZERO, show
 from cdc_triggers.telemetry import otlp
-from cdc_triggers.telemetry.limits import cut_spans
-from cdc_triggers.telemetry.notes import AttemptNote, ConfirmNote
 from cdc_triggers.telemetry.otlp import Kind, Number, Pairs, Template, Text, attribute
 from cdc_triggers.telemetry.redaction import written_url
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from cdc_triggers.core.attempt import Failure
+    from cdc_triggers.core.attempt import Failure, Outcome, Request
+    from cdc_triggers.core.attempt_log import Times
     from cdc_triggers.core.lsn import Lsn
+    from cdc_triggers.core.messages import Begin
     from cdc_triggers.core.spec import Trigger
-    from cdc_triggers.telemetry.limits import Limits
-    from cdc_triggers.telemetry.notes import Note, ReceiveNote
+    from cdc_triggers.core.trace import TraceContext
+    from cdc_triggers.telemetry.arrival import Arrival
+    from cdc_triggers.telemetry.attempt_span import AttemptSpan
+    from cdc_triggers.telemetry.group import Group
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 CACHED: Final = 1_000
-TURN: Final = 64
-CUT: Final = 16
-"""Notes, and spans that are cut, between two offers to let other threads run: well below a
-millisecond."""
+_BITS: Final = random.getrandbits
 
 PORTS = {"http": 80, "https": 443}
 
@@ -45,7 +41,10 @@ _LSN: Final = Text("cdc_triggers.lsn")
 _AGE: Final = Number("cdc_triggers.commit_age_ms")
 _COUNT: Final = Number("messaging.batch.message_count")
 
-_Key = tuple[str, str, str, str, tuple[str, str] | None, "int | Failure", int, str]
+_Target = tuple[str, str]
+"""Method and URL of a request."""
+
+_Key = tuple[str, str, str, str, "_Target | None", "int | Failure", int, str]
 
 
 class _Alike:
@@ -58,36 +57,30 @@ class _Alike:
 
     __slots__ = ("answered", "follows", "process", "request", "result", "spec")
 
-    def __init__(self, note: AttemptNote, process: Template, request: Template | None) -> None:
-        self.spec = note.spec
+    def __init__(self, spec: Trigger, process: Template, request: Template | None) -> None:
+        self.spec = spec
         self.process = process
         self.request = request
-        tries, result = note.tries, note.result
+        self.result = self.answered = self.follows = b""
+
+    def ended(self, result: int | Failure, tries: int, follows: str) -> None:
+        """They ended so."""
         self.result = attribute("cdc_triggers.attempt", tries) + _failed(result)
         self.answered = self.result + _answered(result, tries)
-        self.follows = attribute("cdc_triggers.outcome", note.follows)
+        self.follows = attribute("cdc_triggers.outcome", follows)
 
 
 class Semantics:
-    """Makes the spans of one stream. One thread at a time.
+    """Makes the spans of one stream. Nothing of what they tell of is kept.
 
     Args:
         slot: of the stream.
         database: its name, as far as it is known.
         parenting: spans are children of the writer's, not linked to it.
-        limits: of one span; None: there are none.
     """
 
-    def __init__(
-        self,
-        slot: str,
-        database: str = "",
-        *,
-        parenting: bool = False,
-        limits: Limits | None = None,
-    ) -> None:
+    def __init__(self, slot: str, database: str = "", *, parenting: bool = False) -> None:
         self._parenting = parenting
-        self._limits = limits
         where: Pairs = (("messaging.system", "cdc_triggers"), ("db.system.name", "postgresql"))
         self._where = (*where, ("db.namespace", database)) if database else where
         received = (*self._where, *_operation("receive", "receive", slot))
@@ -97,85 +90,77 @@ class Semantics:
         self._processes: dict[tuple[str, str, str, str], tuple[Trigger, Template]] = {}
         self._requests: dict[tuple[str, str, str], tuple[Trigger, Template]] = {}
         self._alike: dict[_Key, _Alike] = {}
+        self._last: tuple[Lsn, bytes] = (ZERO, place(ZERO))
 
-    def batch(self, notes: Sequence[Note]) -> list[bytes]:
-        """The spans of all notes. Other threads have their turns meanwhile: deliveries go first."""
-        found: list[bytes] = []
-        for index, note in enumerate(notes):
-            if index % TURN == 0:
-                time.sleep(0)
-            if isinstance(note, AttemptNote):
-                self._attempt(note, found)
-            elif isinstance(note, ConfirmNote):
-                self._confirmed(note, found)
-            else:
-                found.append(self._received(note))
-        return found if self._limits is None else self._cut(found, self._limits)
-
-    @staticmethod
-    def _cut(spans: list[bytes], limits: Limits) -> list[bytes]:
-        found = []
-        for start in range(0, len(spans), CUT):
-            time.sleep(0)
-            found.append(cut_spans(spans[start : start + CUT], limits))
-        return found
-
-    def _received(self, note: ReceiveNote) -> bytes:
-        begin, parent = note.begin, note.parent
-        age_us = max(0, int(note.ended * 1e6) - begin.commit_us)
-        trace_id, span_id = note.group
-        own = _COUNT.part(note.events) + _place(begin.final_lsn) + _AGE.part(age_us // 1000)
-        above = b""
+    def received(
+        self, group: Group, arrival: Arrival, begin: Begin, began: float, ended: float
+    ) -> bytes:
+        """Events of a transaction have arrived, from `began` to `ended`, seconds since 1970."""
+        age_us = max(0, int(ended * 1e6) - begin.commit_us)
+        own = _COUNT.part(arrival.events) + group.lsn + _AGE.part(age_us // 1000)
+        above, parent = b"", arrival.parent
         if parent is not None:
             above = bytes.fromhex(parent.span_id)
             own += _state(parent.state)
-        elif note.writers:
-            own += b"".join(map(otlp.link, note.writers))
-        began_ns, ended_ns = int(note.began * 1e9), int(note.ended * 1e9)
-        return self._receive.span(trace_id, span_id, above, began_ns, ended_ns, own=own)
+        elif arrival.writers:
+            own += b"".join(map(otlp.link, arrival.writers))
+        began_ns, ended_ns = int(began * 1e9), int(ended * 1e9)
+        return self._receive.span(group.trace_id, group.span_id, above, began_ns, ended_ns, own=own)
 
-    def _attempt(self, note: AttemptNote, found: list[bytes]) -> None:
-        (trace_id, above), ids, writer = note.group, note.ids, note.writer
-        own_id, process_id = ids[:8], ids[8:]
-        end_ns = int(note.ended * 1e9)
-        event_id, alike = _ID.part(note.event_id), self._alike_of(note)
-        more = b""
-        if writer is not None:
-            more = _state(writer.state) if self._parenting else otlp.link(writer)
-        if alike.request is not None:
-            start_ns = end_ns - int(note.ran_s * 1e9)
-            own = event_id + alike.answered
-            if self._parenting:
-                own += more
-            found.append(
-                alike.request.span(trace_id, own_id, process_id, start_ns, end_ns, own=own)
-            )
-        start_ns = end_ns - int(note.queued_s * 1e9)
-        own = b"".join((event_id, alike.result, _place(note.lsn), alike.follows, more))
-        found.append(alike.process.span(trace_id, process_id, above, start_ns, end_ns, own=own))
+    def attempted(
+        self,
+        span: AttemptSpan,
+        request: Request | None,
+        outcome: Outcome,
+        times: Times,
+        follows: str,
+    ) -> tuple[bytes, ...]:
+        """An attempt is over: see `tracing.Tracing.ended`. Two spans, or one without a request."""
+        delivery, group, ids = span.delivery, span.group, span.ids
+        trace_id, own_id, process_id = group.trace_id, ids[:8], ids[8:]
+        event = delivery.event
+        target = None if request is None else (request.method, request.url)
+        result = outcome.status if isinstance(outcome, Response) else outcome
+        spec, schema, table = span.spec, event.schema_name, event.table_name
+        key = (spec.name, event.op, schema, table, target, result, delivery.tries, follows)
+        alike = self._alike_of(spec, key)
+        more = b"" if span.writer is None else self._told(span.writer)
+        now, wall, _ = times
+        end_ns, event_id = int(wall * 1e9), _ID.part(event.id)
+        start_ns = end_ns - int((now - delivery.queued) * 1e9)
+        own = b"".join((event_id, alike.result, group.lsn, alike.follows, more))
+        process = alike.process.span(trace_id, process_id, group.span_id, start_ns, end_ns, own=own)
+        if alike.request is None:
+            return (process,)
+        start_ns = end_ns - int((now - delivery.started) * 1e9)
+        own = event_id + alike.answered
+        if self._parenting:
+            own += more
+        return alike.request.span(trace_id, own_id, process_id, start_ns, end_ns, own=own), process
 
-    def _confirmed(self, note: ConfirmNote, found: list[bytes]) -> None:
-        place, ns = _place(note.lsn), int(note.at * 1e9)
-        ids = random.randbytes(8 * len(note.groups))  # noqa: S311 - ids, no secrets
-        start = 0
-        for (trace_id, parent), state in note.groups:
-            own = place + _state(state) if state else place
-            span_id = ids[start : start + 8]
-            start += 8
-            found.append(self._confirm.span(trace_id, span_id, parent, ns, ns, own=own))
+    def confirmed(self, group: Group, state: str, lsn: Lsn, at: float) -> bytes:
+        """`lsn` was confirmed, and with it these events, whose writer has this tracestate."""
+        if lsn != self._last[0]:
+            self._last = (lsn, place(lsn))
+        own = self._last[1] + _state(state) if state else self._last[1]
+        span_id, ns = int(_BITS(64)).to_bytes(8, "little"), int(at * 1e9)
+        return self._confirm.span(group.trace_id, span_id, group.span_id, ns, ns, own=own)
 
-    def _alike_of(self, note: AttemptNote) -> _Alike:
-        spec, request, result, tries = note.spec, note.request, note.result, note.tries
-        key = (spec.name, note.op, note.schema, note.table, request, result, tries, note.follows)
+    def _told(self, writer: TraceContext) -> bytes:
+        return _state(writer.state) if self._parenting else otlp.link(writer)
+
+    def _alike_of(self, spec: Trigger, key: _Key) -> _Alike:
         alike = self._alike.get(key)
         if alike is not None and alike.spec is spec:
             return alike
-        alike = _Alike(note, self._process(note), request and self._request(spec, *request))
+        _, op, schema, table, target, result, tries, follows = key
+        process = self._process(spec, op, schema, table)
+        alike = _Alike(spec, process, target and self._request(spec, *target))
+        alike.ended(result, tries, follows)
         _remember(self._alike, key, alike)
         return alike
 
-    def _process(self, note: AttemptNote) -> Template:
-        spec, op, schema, table = note.spec, note.op, note.schema, note.table
+    def _process(self, spec: Trigger, op: str, schema: str, table: str) -> Template:
         key = (spec.name, op, schema, table)
         known = self._processes.get(key)
         if known is not None and known[0] is spec:
@@ -201,8 +186,8 @@ class Semantics:
         return template
 
 
-@lru_cache(maxsize=CACHED)
-def _place(lsn: Lsn) -> bytes:
+def place(lsn: Lsn) -> bytes:
+    """Part of a span: its place in the stream."""
     return _LSN.part(show(lsn))
 
 

@@ -1,4 +1,4 @@
-"""Notes what happens to sampled events; spans are made of the notes elsewhere, in batches.
+"""Tells what happens to sampled events in spans, each when what it tells of is over.
 
 A transaction's events are in one trace, in thousands: `receive`, below it a `process` per attempt
 with the request that it makes, and the `confirm` of its LSN. Ids of trace and `receive` are made
@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING, Final
 
 from cdc_triggers.core.messages import Begin, Commit, LogRow
 from cdc_triggers.core.trace import TraceContext, context_of
-from cdc_triggers.telemetry.notes import AttemptNote, ConfirmNote, Group, ReceiveNote
+from cdc_triggers.telemetry.arrival import Arrival
+from cdc_triggers.telemetry.attempt_span import AttemptSpan
+from cdc_triggers.telemetry.group import Group
+from cdc_triggers.telemetry.semantics import place
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,15 +30,14 @@ if TYPE_CHECKING:
     from cdc_triggers.core.lsn import Lsn
     from cdc_triggers.core.messages import Message
     from cdc_triggers.core.spec import Trigger
-    from cdc_triggers.telemetry.notes import Note
     from cdc_triggers.telemetry.propagation import Headers
     from cdc_triggers.telemetry.sampler import Sampler
+    from cdc_triggers.telemetry.semantics import Semantics
     from cdc_triggers.tracing import Span
 
 CHUNK_EVENTS: Final = 1_000
 """Events of a transaction in one trace: a larger one no backend likes to show."""
 
-LINKS: Final = 32
 PENDING: Final = 16_384
 """Received transactions of which the confirmation is awaited."""
 
@@ -61,21 +63,12 @@ def _mixed(seed: int, lsn: int, xid: int, chunk: int) -> int:
     return mixed ^ mixed >> 59
 
 
-class _Received:
-    """Sampled events of one group that have arrived."""
-
-    __slots__ = ("count", "writers")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.writers: tuple[TraceContext, ...] = ()
-
-
 class Tracer:
     """Implements `tracing.Tracing`.
 
     Args:
-        put: takes notes; never waits.
+        put: takes a span; never waits.
+        semantics: makes them.
         sampled: decides by event id and the writer's context.
         propagators: make the headers of a request.
         parenting: spans are children of the writer's, not linked to it.
@@ -83,7 +76,8 @@ class Tracer:
 
     def __init__(
         self,
-        put: Callable[[Note], None],
+        put: Callable[[bytes], None],
+        semantics: Semantics,
         sampled: Sampler,
         propagators: tuple[Callable[[TraceContext], Headers], ...],
         slot: str,
@@ -91,6 +85,7 @@ class Tracer:
         parenting: bool,
     ) -> None:
         self._put = put
+        self._semantics = semantics
         self._sampled = sampled
         self._propagators = propagators
         self._parenting = parenting
@@ -98,8 +93,9 @@ class Tracer:
         self._begin: Begin | None = None
         self._began = 0.0
         self._position = 0
-        self._received: dict[TraceContext | None, _Received] = {}
-        self._pending: deque[tuple[Lsn, tuple[Group, str]]] = deque(maxlen=PENDING)
+        self._arrivals: dict[TraceContext | None, Arrival] = {}
+        self._pending: deque[tuple[Lsn, Group, str]] = deque(maxlen=PENDING)
+        self._recent: dict[Lsn, Group] = {}
 
     def received(self, message: Message, at: float) -> None:
         """See `tracing.Tracing.received`."""
@@ -110,21 +106,28 @@ class Tracer:
             self._begin = message  # type: ignore[assignment]
             self._began = at
             self._position = 0
-            if self._received:
-                self._received.clear()
+            if self._arrivals:
+                self._arrivals.clear()
         elif kind is Commit:
-            if self._received:
+            if self._arrivals:
                 self._flush(at)
             self._begin = None
 
-    def begin(self, delivery: Delivery, spec: Trigger) -> AttemptNote:
+    def begin(self, delivery: Delivery, spec: Trigger) -> AttemptSpan:
         """See `tracing.Tracing.begin`."""
-        event = delivery.event
-        writer = None if event.trace is None else context_of(event.trace)
-        sampled = self._sampled(event.id, writer)
-        span = AttemptNote(delivery, spec, self._group_of(event, writer), sampled)
+        event, writer, parent = delivery.event, None, None
+        if event.trace is not None:
+            writer = context_of(event.trace)
+            parent = writer if self._parenting else None
+        group = None
+        if parent is None and event.position < CHUNK_EVENTS:
+            group = self._recent.get(event.commit_lsn)
+        if group is None:
+            group = self._group_of(event, parent)
+        sampled = (writer is None and self._sampled.all) or self._sampled(event.id, writer)
+        span = AttemptSpan(delivery, spec, group, sampled)
         if writer is None:
-            context = TraceContext(span.trace_id, span.span_id, sampled)
+            context = TraceContext(span.trace_id, span.span_id, sampled, "")
         elif sampled:
             span.writer = writer
             state = writer.state if self._parenting else ""
@@ -139,40 +142,33 @@ class Tracer:
         self, span: Span, request: Request | None, outcome: Outcome, times: Times, follows: str
     ) -> None:
         """See `tracing.Tracing.ended`."""
-        if not (isinstance(span, AttemptNote) and span.sampled) or span.delivery is None:
+        if not (isinstance(span, AttemptSpan) and span.sampled):
             return
-        span.end(span.delivery, request, outcome, times, follows)
-        self._put(span)
+        put = self._put
+        for told in self._semantics.attempted(span, request, outcome, times, follows):
+            put(told)
 
     def confirmed(self, lsn: Lsn, at: float) -> None:
         """See `tracing.Tracing.confirmed`."""
-        pending = self._pending
-        if not pending or pending[0][0] >= lsn:
-            return
-        groups: list[tuple[Group, str]] = []
+        pending, recent = self._pending, self._recent
+        put, semantics = self._put, self._semantics
         while pending and pending[0][0] < lsn:
-            groups.append(pending.popleft()[1])
-            if len(groups) >= LINKS:
-                self._put(ConfirmNote(lsn, at, groups))
-                groups = []
-        if groups:
-            self._put(ConfirmNote(lsn, at, groups))
+            committed, group, state = pending.popleft()
+            recent.pop(committed, None)
+            put(semantics.confirmed(group, state, lsn, at))
 
     def _row(self, row: LogRow, at: float) -> None:
-        if self._received and self._position % CHUNK_EVENTS == 0:
+        if self._arrivals and self._position % CHUNK_EVENTS == 0:
             self._flush(at)
         self._position += 1
         writer = None if row.trace is None else context_of(row.trace)
         if not ((writer is None and self._sampled.all) or self._sampled(row.id.decode(), writer)):
             return
-        key = writer if self._parenting else None
-        group = self._received.get(key)
-        if group is None:
-            group = self._received[key] = _Received()
-        group.count += 1
-        writers = group.writers
-        if writer is not None and len(writers) < LINKS and writer not in writers:
-            group.writers = (*writers, writer)
+        parent = writer if self._parenting else None
+        arrival = self._arrivals.get(parent)
+        if arrival is None:
+            arrival = self._arrivals[parent] = Arrival(parent)
+        arrival.add(writer)
 
     def _flush(self, at: float) -> None:
         """The events since the last one have arrived; the next is of another thousand."""
@@ -180,28 +176,29 @@ class Tracer:
         if begin is None:
             return
         chunk = (self._position - 1) // CHUNK_EVENTS
-        for writer, received in self._received.items():
-            group = self._group(begin.final_lsn, begin.xid, chunk, writer)
-            count, writers = received.count, received.writers
-            self._put(
-                ReceiveNote(group, begin, count, writer, writers, began=self._began, ended=at)
-            )
-            state = "" if writer is None else writer.state
-            self._pending.append((begin.final_lsn, (group, state)))
-        self._received.clear()
+        lsn, began_s = begin.final_lsn, self._began
+        for parent, arrival in self._arrivals.items():
+            group = self._group(self._seed, lsn, begin.xid, chunk, parent)
+            self._put(self._semantics.received(group, arrival, begin, began_s, at))
+            self._pending.append((lsn, group, "" if parent is None else parent.state))
+            if parent is None and not chunk:
+                if len(self._recent) >= PENDING:
+                    self._recent.clear()
+                self._recent[lsn] = group
+        self._arrivals.clear()
 
-    def _group_of(self, event: Event, writer: TraceContext | None) -> Group:
-        parent = writer if self._parenting else None
-        if not event.commit_lsn:  # taken over from Hasura: it was in no stream
-            return self._group(zlib.crc32(event.id.encode()), event.xid, 0, parent)
-        return self._group(event.commit_lsn, event.xid, event.position // CHUNK_EVENTS, parent)
+    def _group_of(self, event: Event, parent: TraceContext | None) -> Group:
+        seed, lsn, chunk = self._seed, event.commit_lsn, event.position // CHUNK_EVENTS
+        if not lsn:  # taken over from Hasura: it was in no stream
+            seed, chunk = seed ^ zlib.crc32(event.id.encode()) << 48, 0
+        return self._group(seed, lsn, event.xid, chunk, parent)
 
-    def _group(self, lsn: int, xid: int, chunk: int, writer: TraceContext | None) -> Group:
-        seed = self._seed
-        if writer is not None:
-            seed ^= int(writer.trace_id, 16) ^ int(writer.span_id, 16)
+    def _group(
+        self, seed: int, lsn: Lsn, xid: int, chunk: int, parent: TraceContext | None
+    ) -> Group:
+        if parent is not None:
+            seed ^= int(parent.trace_id, 16) ^ int(parent.span_id, 16)
         mixed = _mixed(seed, lsn, xid, chunk)
         span_id = ((mixed * _SPAN & _MASK) >> 64).to_bytes(8, "big")
-        if writer is not None:
-            return bytes.fromhex(writer.trace_id), span_id
-        return mixed.to_bytes(16, "big"), span_id
+        trace_id = mixed.to_bytes(16, "big") if parent is None else bytes.fromhex(parent.trace_id)
+        return Group(trace_id, span_id, place(lsn))

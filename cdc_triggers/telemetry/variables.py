@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 SIGNALS = ("traces", "metrics", "logs")
 HTTP, JSON, GRPC = "http/protobuf", "http/json", "grpc"
 
-QUEUE, BATCH = 16_384, 2_048
-"""More than in the specification: at 5,000 events a second its queue of 2,048 spans is full after
-0.1 s."""
+SIZES = {"BSP": (32_768, 4_096), "BLRP": (16_384, 2_048)}
+"""Queue and batch of spans and log records. More than in the specification: at 5,000 events a
+second its queue of 2,048 spans is full after 0.1 s."""
 
 DELAY_S, METRICS_S, TIMEOUT_S, EXPORT_S = 5.0, 60.0, 10.0, 30.0
 
@@ -85,8 +85,9 @@ def batching(environ: Mapping[str, str], prefix: str) -> Batching:
     Raises:
         UsageError: one of them is no positive number.
     """
-    queue = int(number(environ, f"OTEL_{prefix}_MAX_QUEUE_SIZE", QUEUE))
-    batch = int(number(environ, f"OTEL_{prefix}_MAX_EXPORT_BATCH_SIZE", BATCH))
+    queue, batch = SIZES[prefix]
+    queue = int(number(environ, f"OTEL_{prefix}_MAX_QUEUE_SIZE", queue))
+    batch = int(number(environ, f"OTEL_{prefix}_MAX_EXPORT_BATCH_SIZE", batch))
     delay_s = number(environ, f"OTEL_{prefix}_SCHEDULE_DELAY", DELAY_S * 1000) / 1000
     return Batching(queue, min(batch, queue), delay_s)
 

@@ -16,23 +16,22 @@ from cdc_triggers.core.delivery import Delivery
 from cdc_triggers.core.event import event_of
 from cdc_triggers.core.lsn import Lsn
 from cdc_triggers.telemetry import semantics
-from cdc_triggers.telemetry.notes import AttemptNote, ConfirmNote
-from cdc_triggers.telemetry.semantics import TURN, Semantics
+from cdc_triggers.telemetry.attempt_span import AttemptSpan
+from cdc_triggers.telemetry.group import Group
+from cdc_triggers.telemetry.semantics import Semantics, place
 from cdc_triggers.testing import log_row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from typing import Any
 
     from cdc_triggers.core.attempt import Outcome
     from cdc_triggers.core.spec import Trigger
-    from cdc_triggers.telemetry.notes import Note
 
 REVISION = trigger_row(1, "key").revisions[0]
 OTHER = REVISION.spec.model_copy(update={"webhook": "http://other.example/"})
 """Of the same name, as after an edit."""
 
-GROUP = (b"t" * 16, b"r" * 8)
+TRACE, RECEIVED = b"t" * 16, b"r" * 8
 
 
 class Done(NamedTuple):
@@ -46,14 +45,19 @@ class Done(NamedTuple):
     op: str
     table: bytes = b"items"
 
-    def note(self, number: int) -> AttemptNote:
+    def span(self, number: int) -> AttemptSpan:
         row = log_row(f"019a0000-0000-7000-8000-{number:012x}", op=self.op, new=b"{}")
         row = row._replace(table_name=self.table)
         delivery = Delivery(1, 1, REVISION, event_of(row, Lsn(number), 0), now=1.0)
-        note = AttemptNote(delivery, self.spec, GROUP, True)  # noqa: FBT003 - as the tracer does
         delivery.started, delivery.tries = 2.0, self.tries
-        note.end(delivery, self.request, self.outcome, Times(3.0, 1_000.0, 0.5), self.follows)
-        return note
+        group = Group(TRACE, RECEIVED, place(Lsn(number)))
+        return AttemptSpan(delivery, self.spec, group, True)  # noqa: FBT003 - as the tracer does
+
+    def told(self, made: Semantics, span: AttemptSpan) -> list[Any]:
+        """The spans of this attempt."""
+        times = Times(3.0, 1_000.0, 0.5)
+        spans = made.attempted(span, self.request, self.outcome, times, self.follows)
+        return list(ScopeSpans.FromString(b"".join(spans)).spans)
 
 
 OUTCOMES: tuple[Outcome, ...] = (
@@ -75,24 +79,21 @@ ALL = [
 ]
 
 
-def read(made: Semantics, notes: Sequence[Note]) -> list[Any]:
-    return list(ScopeSpans.FromString(b"".join(made.batch(notes))).spans)
-
-
 @pytest.mark.parametrize("kept", [semantics.CACHED, 7])
 def test_attempts_that_differ_in_one_thing_are_not_told_as_the_same(
     kept: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(semantics, "CACHED", kept)
-    notes = [done.note(number) for number, done in enumerate(ALL * 2, 1)]
-    alone = [span for note in notes for span in read(Semantics("slot"), [note])]
-    assert read(Semantics("slot"), notes) == alone
+    made = Semantics("slot")
+    for number, done in enumerate(ALL * 2, 1):
+        span = done.span(number)
+        assert done.told(made, span) == done.told(Semantics("slot"), span)
 
 
-def test_attempt_is_told_with_its_result_its_times_and_without_its_row() -> None:
-    note = Done(OTHER, ALL[-1].request, Response(503, (), b"no"), 2, "retry", "INSERT").note(0x1F)
-    assert note.delivery is None
-    request, process = read(Semantics("slot"), [note])
+def test_attempt_is_told_with_its_result_and_its_times() -> None:
+    done = Done(OTHER, ALL[-1].request, Response(503, (), b"no"), 2, "retry", "INSERT")
+    span = done.span(0x1F)
+    request, process = done.told(Semantics("slot"), span)
     both = {
         "messaging.message.id": "019a0000-0000-7000-8000-00000000001f",
         "cdc_triggers.attempt": 2,
@@ -100,19 +101,26 @@ def test_attempt_is_told_with_its_result_its_times_and_without_its_row() -> None
     }
     sent = {"http.response.status_code": 503, "http.request.resend_count": 1}
     assert values(request.attributes).items() >= (both | sent).items()
-    done = {"cdc_triggers.lsn": "0/1F", "cdc_triggers.outcome": "retry"}
-    assert values(process.attributes).items() >= (both | done).items()
+    ended = {"cdc_triggers.lsn": "0/1F", "cdc_triggers.outcome": "retry"}
+    assert values(process.attributes).items() >= (both | ended).items()
     assert (request.start_time_unix_nano, request.end_time_unix_nano) == (999 * 10**9, 10**12)
     assert (process.start_time_unix_nano, process.end_time_unix_nano) == (998 * 10**9, 10**12)
-    assert (request.span_id, request.parent_span_id) == (note.ids[:8], note.ids[8:])
-    assert (process.span_id, process.parent_span_id) == (note.ids[8:], GROUP[1])
-    assert request.trace_id == process.trace_id == GROUP[0]
+    assert (request.span_id, request.parent_span_id) == (span.ids[:8], span.ids[8:])
+    assert (process.span_id, process.parent_span_id) == (span.ids[8:], RECEIVED)
+    assert request.trace_id == process.trace_id == TRACE
 
 
-def test_confirmations_of_a_note_have_ids_of_their_own() -> None:
-    groups = [((bytes([n]) * 16, bytes([n]) * 8), "shop=1" if n % 2 else "") for n in range(1, 30)]
-    spans = read(Semantics("slot"), [ConfirmNote(Lsn(1), 1.0, groups)] * (TURN + 1))
-    assert len(spans) == 29 * (TURN + 1)
-    assert len({span.span_id for span in spans}) == len(spans)
-    told = [((s.trace_id, s.parent_span_id), s.trace_state) for s in spans]
-    assert told == groups * (TURN + 1)
+def test_confirmations_have_ids_of_their_own_and_the_state_of_their_writer() -> None:
+    made = Semantics("slot")
+    groups = [(Group(bytes([n]) * 16, bytes([n]) * 8, b""), n % 2) for n in range(1, 30)]
+    told = [
+        made.confirmed(group, "shop=1" if state else "", Lsn(1 + number // 20), 1.0)
+        for number, (group, state) in enumerate(groups)
+    ]
+    spans = ScopeSpans.FromString(b"".join(told)).spans
+    assert len({span.span_id for span in spans}) == len(groups)
+    for span, (group, state) in zip(spans, groups, strict=True):
+        assert (span.trace_id, span.parent_span_id) == (group.trace_id, group.span_id)
+        assert span.trace_state == ("shop=1" if state else "")
+    lsns = [values(span.attributes)["cdc_triggers.lsn"] for span in spans]
+    assert lsns == ["0/1"] * 20 + ["0/2"] * 9

@@ -24,7 +24,6 @@ from cdc_triggers.core.trace import TraceContext, context_of
 from cdc_triggers.errors import UsageError
 from cdc_triggers.telemetry import resource, variables
 from cdc_triggers.telemetry.ignored import AGGREGATION, OBEYED
-from cdc_triggers.telemetry.notes import AttemptNote, ConfirmNote, ReceiveNote
 from cdc_triggers.telemetry.otel import OpenTelemetry, StreamNames
 from cdc_triggers.telemetry.otlp_target import target
 from cdc_triggers.telemetry.sampler import sampler
@@ -368,8 +367,3 @@ def spelt(cell: str) -> set[str]:
         middle, _, after = rest.partition("}")
         found.update(f"{before}{each}{after}" for each in middle.split(","))
     return {name.partition("=")[0] for name in found}
-
-
-def test_notes_hold_no_row() -> None:
-    fields = {*ReceiveNote.__slots__, *ConfirmNote.__slots__, *AttemptNote.__slots__}
-    assert not fields & {"old", "new", "body", "session", "event"}

@@ -5,24 +5,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
+from support.collector import values
 from support.stream import trigger_row
 
 from cdc_triggers.app.watch import Watch
-from cdc_triggers.core.attempt import Failure, FailureKind, Response
+from cdc_triggers.core.attempt import Failure, FailureKind, Request, Response
 from cdc_triggers.core.attempt_log import Times
 from cdc_triggers.core.delivery import Delivery
 from cdc_triggers.core.event import event_of
 from cdc_triggers.core.lsn import Lsn
 from cdc_triggers.core.messages import Begin, Commit, LogRow
 from cdc_triggers.core.records import Batch, ParkRow, Progress
-from cdc_triggers.telemetry.notes import AttemptNote, ConfirmNote, Note, ReceiveNote
+from cdc_triggers.telemetry import tracer
 from cdc_triggers.telemetry.propagation import propagators
 from cdc_triggers.telemetry.sampler import sampler
+from cdc_triggers.telemetry.semantics import Semantics
 from cdc_triggers.telemetry.tracer import CHUNK_EVENTS, Tracer, trace_of
 from cdc_triggers.testing import ManualClock, log_row, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
     from cdc_triggers.core.event import Event
     from cdc_triggers.core.messages import Message
@@ -39,22 +43,41 @@ class Facts:
 
 class World:
     def __init__(self, *, parenting: bool = False, **environ: str) -> None:
-        self.notes: list[Note] = []
+        self.put: list[bytes] = []
         self.tracer = Tracer(
-            self.notes.append, sampler(environ), propagators({}), "slot", parenting=parenting
+            self.put.append,
+            Semantics("slot", parenting=parenting),
+            sampler(environ),
+            propagators({}),
+            "slot",
+            parenting=parenting,
         )
 
     def receive(self, messages: Sequence[Message]) -> None:
         for message in messages:
             self.tracer.received(message, 1_000.0)
 
-    def received(self) -> list[ReceiveNote]:
-        return [note for note in self.notes if isinstance(note, ReceiveNote)]
+    def spans(self, operation: str = "") -> list[Any]:
+        spans = ScopeSpans.FromString(b"".join(self.put)).spans
+        return [span for span in spans if span.name.startswith(operation)]
+
+    def received(self) -> list[Any]:
+        return self.spans("receive ")
 
 
-def rows(count: int, writer: str | None = None) -> list[LogRow]:
+def counted(received: Sequence[Any]) -> list[Any]:
+    """How many events each of the spans tells of."""
+    return [values(span.attributes)["messaging.batch.message_count"] for span in received]
+
+
+def place(span: Any) -> tuple[bytes, bytes]:
+    return span.trace_id, span.span_id
+
+
+def rows(count: int, writer: str | None = None, xid: int = 1) -> list[LogRow]:
     trace = None if writer is None else writer.encode()
-    made = (log_row(f"019a0000-0000-7000-8000-{n:012x}", new=b"{}") for n in range(count))
+    ids = (f"019a0000-0000-7000-8000-{n:012x}" for n in range(count))
+    made = (log_row(each, new=b"{}", xid=xid) for each in ids)
     return [row._replace(trace=trace) for row in made]
 
 
@@ -79,34 +102,50 @@ def test_every_attempt_of_a_transaction_is_below_the_receive_of_its_thousand(
     messages = transaction(100, rows(count, writer), 1)
     world.receive(messages)
     received = world.received()
-    assert sum(note.events for note in received) == count
+    assert sum(counted(received)) == count
     assert len(received) == -(-count // CHUNK_EVENTS)
-    assert len({note.group for note in received}) == len(received)
-    other = World(parenting=parenting)  # another process
-    for event in events(messages):
-        span = other.tracer.begin(delivery(event), SPEC)
-        assert span.trace_id == received[event.position // CHUNK_EVENTS].group[0].hex()
-        other.tracer.ended(span, None, OK, Times(1.0, 1_001.0, 0.5), "delivered")
-        note = other.notes[-1]
-        assert isinstance(note, AttemptNote)
-        assert note.delivery is None  # which holds the row
-        assert note.group == received[event.position // CHUNK_EVENTS].group
-        found = trace_of("slot", event.commit_lsn, event.xid, event.position)
-        assert (found == span.trace_id) is not parenting
+    assert len(set(map(place, received))) == len(received)
+    for attempting in (world, World(parenting=parenting)):  # the other is another process
+        for event in events(messages):
+            attempting.put.clear()
+            span = attempting.tracer.begin(delivery(event), SPEC)
+            attempting.tracer.ended(span, None, OK, Times(1.0, 1_001.0, 0.5), "delivered")
+            [process] = attempting.spans()
+            above = received[event.position // CHUNK_EVENTS]
+            assert (process.trace_id, process.parent_span_id) == place(above)
+            assert span.trace_id == above.trace_id.hex()
+            found = trace_of("slot", event.commit_lsn, event.xid, event.position)
+            assert (found == span.trace_id) is not parenting
 
 
 def test_transactions_have_traces_of_their_own_and_are_confirmed_once() -> None:
     world = World()
     for number in range(1, 101):
         world.receive(transaction(number * 100, rows(1), number))
-    assert len({note.group[0] for note in world.received()}) == 100
-    assert len({note.group[1] for note in world.received()}) == 100
+    assert len({span.trace_id for span in world.received()}) == 100
+    assert len({span.span_id for span in world.received()}) == 100
     world.tracer.confirmed(Lsn(5_050), 1_001.0)
     world.tracer.confirmed(Lsn(5_050), 1_001.0)
     world.tracer.confirmed(Lsn(20_000), 1_002.0)
-    confirmed = [note for note in world.notes if isinstance(note, ConfirmNote)]
-    groups = [group for note in confirmed for group, _ in note.groups]
-    assert groups == [note.group for note in world.received()]
+    confirmed = world.spans("confirm ")
+    assert [(s.trace_id, s.parent_span_id) for s in confirmed] == [*map(place, world.received())]
+    assert len({span.span_id for span in confirmed}) == 100
+    told = [values(span.attributes)["cdc_triggers.lsn"] for span in confirmed]
+    assert told == ["0/13BA"] * 50 + ["0/4E20"] * 50
+
+
+def test_events_are_in_the_same_trace_whatever_is_remembered_of_their_transaction(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tracer, "PENDING", 3)
+    world = World()
+    sent = [transaction(n * 100, rows(1, xid=n), n) for n in range(1, 11)]
+    for messages in sent:
+        world.receive(messages)
+    world.tracer.confirmed(Lsn(950), 1_001.0)
+    for messages, received in zip(sent, world.received(), strict=True):
+        [event] = events(messages)
+        assert world.tracer.begin(delivery(event), SPEC).trace_id == received.trace_id.hex()
 
 
 def test_events_of_one_transaction_may_have_several_writers_traces() -> None:
@@ -115,13 +154,13 @@ def test_events_of_one_transaction_may_have_several_writers_traces() -> None:
     linked, below = World(), World(parenting=True)
     linked.receive(messages)
     below.receive(messages)
-    [note] = linked.received()
-    assert (note.events, len(note.writers)) == (5, 2)
-    assert [n.events for n in below.received()] == [2, 2, 1]
-    assert [n.group[0].hex() for n in below.received()][:2] == [TRACE, TRACE[::-1]]
+    [span] = linked.received()
+    assert (counted([span]), len(span.links)) == ([5], 2)
+    assert counted(below.received()) == [2, 2, 1]
+    assert [span.trace_id.hex() for span in below.received()][:2] == [TRACE, TRACE[::-1]]
 
 
-def test_unsampled_event_has_headers_that_say_so_and_leaves_no_note() -> None:
+def test_unsampled_event_has_headers_that_say_so_and_leaves_no_span() -> None:
     world = World(OTEL_TRACES_SAMPLER="always_off")
     messages = transaction(100, rows(1), 1)
     world.receive(messages)
@@ -131,7 +170,24 @@ def test_unsampled_event_has_headers_that_say_so_and_leaves_no_note() -> None:
     assert (name, value[-3:]) == ("traceparent", "-00")
     world.tracer.ended(span, None, OK, Times(1.0, 1_001.0, 0.5), "delivered")
     world.tracer.confirmed(Lsn(10_000), 1_002.0)
-    assert world.notes == []
+    assert world.put == []
+
+
+def test_spans_say_nothing_of_what_is_in_the_row_the_session_or_the_request() -> None:
+    world = World()
+    [row] = rows(1)
+    private = b'{"card":"4111"}'
+    messages = transaction(100, [row._replace(old=private, new=private, session=private)], 1)
+    world.receive(messages)
+    [event] = events(messages)
+    assert private in event
+    span = world.tracer.begin(delivery(event), SPEC)
+    request = Request("http://localhost/", (("authorization", "card"),), private, 1.0)
+    answer = Response(200, (("x-answer", "card"),), private)
+    world.tracer.ended(span, request, answer, Times(1.0, 1_001.0, 0.5), "delivered")
+    world.tracer.confirmed(Lsn(10_000), 1_002.0)
+    assert len(world.spans()) == 4
+    assert b"card" not in b"".join(world.put)
 
 
 def park(trigger: str, status: str, tries: int) -> ParkRow:
