@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cdc_triggers.core import query
 from cdc_triggers.core.attempt import RESPONSE_BODY_LIMIT, Recorded
 from cdc_triggers.core.kriti import values
-from cdc_triggers.core.kriti.limits import INPUT_BYTES, INPUT_NUMBERS, START, Budget
+from cdc_triggers.core.kriti.limits import INPUT_BYTES, INPUT_NUMBERS, START, VALUES, Budget
 from cdc_triggers.core.kriti.template import Inputs, Template, compiled
 from cdc_triggers.core.kriti.values import Number
 from cdc_triggers.core.transform_spec import REQUEST_VARIABLES, RESPONSE_VARIABLES, Source
@@ -115,7 +115,7 @@ class ResponseTransformer:
         sent = _read(request.body) if self._used & _NEEDS_BODY else None
         inputs = _inputs(request, sent)
         try:
-            body = values.read(response.body, INPUT_NUMBERS)
+            body = values.read(response.body, INPUT_NUMBERS, VALUES)
         except ValueError:
             body = None  # as in Hasura: what is not JSON is null
         before = inputs.variables
@@ -156,6 +156,13 @@ class _Part(NamedTuple):
     def json(self, inputs: Inputs, budget: Budget) -> bytes:
         try:
             return self.template.json(inputs, budget)
+        except TemplateError as error:
+            raise self.named(error) from error
+
+    def charge(self, steps: int, budget: Budget) -> None:
+        """Take what is done with its text costs."""
+        try:
+            budget.charge(steps)
         except TemplateError as error:
             raise self.named(error) from error
 
@@ -221,8 +228,10 @@ class _Query:
     def apply(self, url: str, inputs: Inputs, budget: Budget) -> str:
         pairs: Iterable[query.Pair]
         if self._whole is not None:
-            pairs = query.parse(self._whole.text(inputs, budget) or "")
             part = self._whole
+            text = part.text(inputs, budget) or ""
+            part.charge(text.count("&"), budget)
+            pairs = query.parse(text)
         elif self._pairs is not None:
             made = [(k.text(inputs, budget), v.text(inputs, budget)) for k, v in self._pairs]
             pairs = [(k, v) for k, v in made if k is not None and v is not None]
@@ -282,7 +291,7 @@ def _read(body: bytes) -> Value:
             f"the event has more than {INPUT_BYTES} bytes: narrow its payload", START, "$body"
         )
     try:
-        return values.read(body, INPUT_NUMBERS)
+        return values.read(body, INPUT_NUMBERS, VALUES)
     except ValueError as error:
         reason = str(error) if isinstance(error, values.TooLargeError) else "is not JSON"
         raise TemplateError(f"the event {reason}", START, "$body") from error

@@ -162,7 +162,8 @@ def test_the_transform_reference_has_every_variable_and_function_and_no_other() 
 def test_the_transform_reference_has_every_limit() -> None:
     text = sections(REFERENCE / "transforms.md", "##")["Limits"].replace(",", "")
     figures = [limits.SOURCE_CHARACTERS, limits.DEPTH, limits.CHAIN, limits.STEPS]
-    figures += [limits.CHARACTERS_PER_STEP, limits.JSON_CHARACTERS_PER_STEP, limits.INPUT_NUMBERS]
+    figures += [limits.CHARACTERS_PER_STEP, limits.WRITTEN_CHARACTERS_PER_STEP]
+    figures += [limits.INPUT_NUMBERS, limits.VALUES]
     mib = (limits.INPUT_BYTES // 2**20, limits.OUTPUT_BYTES // 2**20)
     for figure in (*map(str, figures), *(f"{size} MiB" for size in mib)):
         assert re.search(rf"\b{figure}\b", text), figure

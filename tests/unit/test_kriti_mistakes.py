@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from support.kriti import failure, json, problems
+from support.kriti import NAMES, failure, json, problems
 
 from cdc_triggers.core.kriti import limits, values
+from cdc_triggers.core.kriti.limits import Budget
+from cdc_triggers.core.kriti.template import Inputs, compiled
+from cdc_triggers.errors import TemplateError
 
 # ---- what is wrong before it runs
 
@@ -194,6 +197,29 @@ def test_long_numbers_and_names_cost_what_they_take(source: str, more: str) -> N
     assert f"takes more than {limits.STEPS} steps" in failure(looped, body)
 
 
+@pytest.mark.parametrize("function", ["toTitle", "escapeUri"])
+def test_text_that_is_made_bit_by_bit_costs_more_than_a_copy(function: str) -> None:
+    """Four megabytes took up to a second, in which nothing else was delivered."""
+    body = '{"s": "' + "\u0444 " * 2_000_000 + '"}'
+    assert json("{{ size(toUpper($body.s)) }}", body) == "4000000"
+    assert f"takes more than {limits.STEPS} steps" in failure(
+        f"{{{{ {function}($body.s) }}}}", body
+    )
+
+
+def test_text_outside_of_json_costs_more_than_a_copy() -> None:
+    inputs = Inputs({"$body": "\u0444" * 2_000_000}, None)
+    with pytest.raises(TemplateError, match="takes more than"):
+        compiled("{{$body}}", NAMES, free=True).text(inputs, Budget())
+
+
+def test_json_of_more_values_than_are_looked_at_in_time_is_not_written() -> None:
+    body = "[" + ",".join(["{}"] * (limits.VALUES // 4)) + "]"
+    assert json("{{ [$body, $body, $body] }}", body).count("{}") == 3 * (limits.VALUES // 4)
+    found = failure("{{ [$body, $body, $body, $body] }}", body)
+    assert f"gives JSON that holds more than {limits.VALUES} values" in found
+
+
 def test_json_that_grows_without_measure_is_refused_before_it_is_made() -> None:
     level = "$body"
     for _ in range(6):
@@ -207,6 +233,18 @@ def test_a_body_with_too_many_numbers_or_levels_is_not_read() -> None:
         values.read(b"[1,2,3]", 2)
     with pytest.raises(values.TooLargeError, match="nested too deep"):
         values.read(b"[" * 100_000 + b"]" * 100_000, 2)
+
+
+@pytest.mark.parametrize("many", [b"[],[],[]", b"{},{},{}", b'"","",null', b'[[[""]]]'])
+def test_a_body_with_too_many_values_is_not_read(many: bytes) -> None:
+    values.read(b"[%b]" % many, 2, 9)
+    with pytest.raises(values.TooLargeError, match="more than 3 values"):
+        values.read(b"[%b]" % many, 2, 3)
+
+
+@pytest.mark.parametrize("text", [b"[,{,[,{", b'\\",[,{,[,', b"[,{,[\\\\", b'\\\\\\",[,{,'])
+def test_what_stands_in_a_string_is_no_value(text: bytes) -> None:
+    values.read(b'["%b",{"%b":true}]' % (text, text), 2, 5)
 
 
 @pytest.mark.parametrize("raw", [b"{", b"NaN", b"[Infinity]", b"\xff", b""])

@@ -223,7 +223,15 @@ def test_an_event_that_is_too_large_is_not_read() -> None:
     assert "the event has more than" in failed(transform, large)
     many = BODY.replace(b'"a&b c"', b"[" + b"1," * limits.INPUT_NUMBERS + b"1]")
     assert "the event holds more than 250000 numbers" in failed(transform, many)
+    many = BODY.replace(b'"a&b c"', b"[" + b"[]," * limits.VALUES + b"[]]")
+    assert "the event holds more than 500000 values" in failed(transform, many)
     assert sent({"url": "{{$base_url}}", "method": "PUT"}, large).body == large
+
+
+def test_a_query_of_too_many_pairs_is_not_taken_apart() -> None:
+    large = BODY.replace(b'"a&b c"', b'"' + b"a&" * limits.STEPS + b'"')
+    found = failed({"query_params": f"{{{{ {NEW}.note }}}}"}, large)
+    assert found.startswith("request_transform.query_params, line 1, column 1: takes more than")
 
 
 def test_all_templates_of_a_request_share_their_steps() -> None:

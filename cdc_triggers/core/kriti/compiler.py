@@ -221,7 +221,7 @@ def as_text(value: Value, budget: Budget, place: Place) -> str:
     if isinstance(value, str):
         return value
     # measured before it is made: the same part of the body may be in it many times
-    budget.charge_json(measure(value, budget.characters) + 1, place)
+    budget.charge_written(measure(value, budget.characters) + 1, place)
     return write(value)
 
 

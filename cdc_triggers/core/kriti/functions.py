@@ -39,6 +39,13 @@ def _text(value: Value, scene: Scene) -> str:
     return value
 
 
+def _rewritten(value: Value, scene: Scene) -> str:
+    """A text of which each word or character is looked at by itself."""
+    if isinstance(value, str):
+        scene.budget.charge_written(len(value), scene.place)
+    return _text(value, scene)
+
+
 def _array(value: Value, scene: Scene) -> list[Value]:
     if not isinstance(value, list):
         raise MisuseError(f"takes an array, not {kind(value)}")
@@ -107,7 +114,8 @@ def _tail(value: Value, scene: Scene) -> Value:
 
 
 def _to_title(value: Value, scene: Scene) -> Value:
-    return _LETTERS.sub(lambda word: word[0][0].title() + word[0][1:].lower(), _text(value, scene))
+    text = _rewritten(value, scene)
+    return _LETTERS.sub(lambda word: word[0][0].title() + word[0][1:].lower(), text)
 
 
 def _from_pairs(value: Value, scene: Scene) -> Value:
@@ -148,7 +156,7 @@ def _concat(value: Value, scene: Scene) -> Value:
 
 def _escape_uri(value: Value, scene: Scene) -> Value:
     try:
-        return quote(_text(value, scene), safe="")
+        return quote(_rewritten(value, scene), safe="")
     except UnicodeEncodeError as error:
         raise MisuseError("takes valid Unicode: this text holds half a character") from error
 

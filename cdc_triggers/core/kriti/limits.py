@@ -23,14 +23,18 @@ STEPS = 100_000
 a `range`, or one element, or so many characters, that a function handles."""
 
 CHARACTERS_PER_STEP = 50
-JSON_CHARACTERS_PER_STEP = 10
-"""For JSON that becomes part of a text: writing it takes longer than copying."""
+WRITTEN_CHARACTERS_PER_STEP = 10
+"""For text that is made bit by bit, which takes longer than copying: JSON in a text, words with a
+capital, what is percent-encoded, and all that goes into a URL, a query, a header or a form."""
 
 INPUT_BYTES = 8 * 1024 * 1024
 """The largest body that a template may read."""
 
 INPUT_NUMBERS = 250_000
 """Numbers in it: each is kept with its digits, and so takes more time and memory than the rest."""
+
+VALUES = 500_000
+"""Values of any kind in the body, and in the JSON that a template makes: two bytes may be one."""
 
 OUTPUT_BYTES = 8 * 1024 * 1024
 """The largest JSON that a template may make."""
@@ -63,11 +67,11 @@ class Budget:
         """Take what reading or making so much text costs, before it is made."""
         self.charge(characters // CHARACTERS_PER_STEP, place)
 
-    def charge_json(self, characters: int, place: Place) -> None:
-        """Take what writing so much JSON costs, before it is written."""
-        self.charge(characters // JSON_CHARACTERS_PER_STEP, place)
+    def charge_written(self, characters: int, place: Place) -> None:
+        """Take what making so much text bit by bit costs, before it is made."""
+        self.charge(characters // WRITTEN_CHARACTERS_PER_STEP, place)
 
     @property
     def characters(self) -> int:
         """How much JSON could still be written."""
-        return max(0, self.left) * JSON_CHARACTERS_PER_STEP
+        return max(0, self.left) * WRITTEN_CHARACTERS_PER_STEP

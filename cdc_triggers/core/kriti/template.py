@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cdc_triggers.core.kriti import nodes, values
 from cdc_triggers.core.kriti.compiler import Compiler, Run, as_text
 from cdc_triggers.core.kriti.functions import FUNCTIONS
-from cdc_triggers.core.kriti.limits import CHAIN, OUTPUT_BYTES, START, Budget
+from cdc_triggers.core.kriti.limits import CHAIN, OUTPUT_BYTES, START, VALUES, Budget
 from cdc_triggers.core.kriti.parser import parse
 from cdc_triggers.core.kriti.problems import InvalidTemplateError
 from cdc_triggers.core.problems import Problem
@@ -62,11 +62,14 @@ class Template(NamedTuple):
         """Run it, and write what it gives as JSON.
 
         Raises:
-            TemplateError: it cannot be run, or gives more than `OUTPUT_BYTES`.
+            TemplateError: it cannot be run, or gives more than `OUTPUT_BYTES` or `VALUES`.
         """
         value = self.value(inputs, budget)
         # measured before it is made: the same part of the body may be in it many times
-        _check_size(values.measure(value, OUTPUT_BYTES))
+        try:
+            _check_size(values.measure(value, OUTPUT_BYTES, VALUES))
+        except values.TooLargeError as error:
+            raise TemplateError(f"gives JSON that {error}: send less of the row", START) from error
         made = values.write(value).encode()
         _check_size(len(made))
         return made
@@ -80,7 +83,12 @@ class Template(NamedTuple):
         if self.constant is not None:
             return self.constant
         value = self.value(inputs, budget)
-        return None if value is None else as_text(value, budget, START)
+        if value is None:
+            return None
+        text = as_text(value, budget, START)
+        # it goes into a URL, a header or a form: looked at, and encoded, character by character
+        budget.charge_written(len(text), START)
+        return text
 
 
 @lru_cache(maxsize=1024)

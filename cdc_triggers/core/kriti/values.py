@@ -7,14 +7,11 @@
 from __future__ import annotations
 
 import json
-import re
 from decimal import Decimal, InvalidOperation
 from json.encoder import encode_basestring
 from typing import Union
 
 import orjson
-
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 _WHOLE_DIGITS = 9
 """More digits than any array has elements."""
@@ -64,17 +61,20 @@ class TooLargeError(ValueError):
     """More JSON than is allowed."""
 
 
-def read(raw: bytes, numbers: int) -> Value:
+def read(raw: bytes, numbers: int, most: int | None = None) -> Value:
     """Parse JSON text.
 
     Args:
         raw: UTF-8.
         numbers: how many numbers it may hold.
+        most: how many values of any kind; None: that does not matter.
 
     Raises:
         TooLargeError: it holds more, or is nested too deep to be read.
         ValueError: it is not JSON.
     """
+    if most is not None and _values(raw) > most and _values(_outside_strings(raw)) > most:
+        raise TooLargeError(f"holds more than {most} values")
     left = numbers
 
     def number(text: str) -> Number:
@@ -102,29 +102,39 @@ def write(value: Value) -> str:
     try:
         return orjson.dumps(value, default=_fragment).decode()
     except orjson.JSONEncodeError:  # such text, or nesting deeper than this encoder goes
-        return "".join(_pieces(value))
+        return _text(value)
 
 
-def measure(value: Value, limit: int) -> int:
-    """About how many bytes of JSON this is, at least one per value; stops above `limit`."""
-    size = 0
+def measure(value: Value, limit: int, most: int | None = None) -> int:
+    """About how many bytes of JSON this is, at least one per value; stops above `limit`.
+
+    Raises:
+        TooLargeError: it holds more values than `most`.
+    """
+    size, count = 0, 1
     waiting = [value]
     while waiting and size <= limit:
         one = waiting.pop()
-        if isinstance(one, str):
+        if not one:
+            size += 4
+        elif isinstance(one, str):
             size += len(one) + 2
         elif isinstance(one, Number):
             size += len(one.text)
         elif isinstance(one, list):
+            count += len(one)
             size += len(one) + 2
             if size <= limit:
                 waiting.extend(one)
         elif isinstance(one, dict):
+            count += len(one)
             size += sum(map(len, one)) + 4 * len(one) + 2
             if size <= limit:
                 waiting.extend(one.values())
         else:
             size += 4
+        if most is not None and count > most:
+            raise TooLargeError(f"holds more than {most} values")
     return size
 
 
@@ -145,6 +155,15 @@ def kind(value: Value) -> str:
             return "an object"
 
 
+class _Raw(str):
+    """JSON text that is written as it is."""
+
+    __slots__ = ()
+
+
+_COMMA, _END_ARRAY, _END_OBJECT = map(_Raw, ",]}")
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
@@ -154,7 +173,18 @@ def _fragment(value: object) -> orjson.Fragment:
     return orjson.Fragment(value.text)
 
 
-def _pieces(value: Value) -> list[str]:
+def _values(raw: bytes) -> int:
+    """How many values this JSON holds at most: each is the first in something, or after a comma."""
+    return 1 + sum(map(raw.count, (b"[", b"{", b",")))
+
+
+def _outside_strings(raw: bytes) -> bytes:
+    """What stands in no string of this JSON."""
+    unescaped = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
+    return b"".join(unescaped.split(b'"')[::2])
+
+
+def _text(value: Value) -> str:
     """The same text, for what the fast encoder refuses. A loop: nesting may be deep."""
     pieces: list[str] = []
     waiting: list[Value | _Raw] = [value]
@@ -163,37 +193,28 @@ def _pieces(value: Value) -> list[str]:
         if isinstance(one, _Raw):
             pieces.append(one)
         elif isinstance(one, str):
-            pieces.append(_quoted(one))
+            pieces.append(encode_basestring(one))
         elif isinstance(one, Number):
             pieces.append(one.text)
-        elif isinstance(one, list):
-            pieces.append("[")
-            waiting.append(_Raw("]"))
-            waiting.extend(_separated([(_Raw(""), element) for element in one]))
-        elif isinstance(one, dict):
-            pieces.append("{")
-            waiting.append(_Raw("}"))
-            waiting.extend(_separated([(_Raw(f"{_quoted(k)}:"), v) for k, v in one.items()]))
+        elif isinstance(one, list | dict):
+            pieces.append(_opened(one, waiting))
         else:
             pieces.append(json.dumps(one))
-    return pieces
+    return "".join(pieces).encode(errors="backslashreplace").decode()
 
 
-class _Raw(str):
-    """JSON text that is written as it is."""
-
-    __slots__ = ()
-
-
-def _separated(pairs: list[tuple[_Raw, Value]]) -> list[Value | _Raw]:
-    """What is to be written for these, the last first."""
-    parts: list[Value | _Raw] = []
-    for place, (prefix, value) in enumerate(reversed(pairs)):
-        if place:
-            parts.append(_Raw(","))
-        parts += [value, prefix]
-    return parts
-
-
-def _quoted(text: str) -> str:
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", encode_basestring(text))
+def _opened(holder: list[Value] | dict[str, Value], waiting: list[Value | _Raw]) -> str:
+    """What an array or object begins with; the rest of it is put on `waiting`, the last first."""
+    if isinstance(holder, list):
+        opening = "["
+        waiting.append(_END_ARRAY)
+        for element in reversed(holder):
+            waiting += (element, _COMMA)
+    else:
+        opening = "{"
+        waiting.append(_END_OBJECT)
+        for key, element in reversed(holder.items()):
+            waiting += (element, _Raw(f"{encode_basestring(key)}:"), _COMMA)
+    if holder:
+        waiting.pop()  # there is none before the first
+    return opening
