@@ -6,9 +6,13 @@ from typing import Annotated
 
 import typer
 
+from cdc_triggers.core.web import LAST_PORT
+
 
 def listen(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8077,
+    port: Annotated[
+        int, typer.Option(min=0, max=LAST_PORT, help="Port; 0 takes a free one.")
+    ] = 8077,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     status: Annotated[int, typer.Option(min=200, max=599, help="Status to answer with.")] = 200,
     delay_ms: Annotated[int, typer.Option(min=0, help="Wait before each answer.")] = 0,

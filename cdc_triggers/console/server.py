@@ -18,6 +18,7 @@ from cdc_triggers.console.calls import Lane
 from cdc_triggers.console.pages.console import Console
 from cdc_triggers.console.protocol import HEAD_LIMIT, BoundedProtocol, Limits
 from cdc_triggers.console.resource import Desk
+from cdc_triggers.core.web import LAST_PORT
 from cdc_triggers.errors import CdcTriggersError, UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from cdc_triggers.wiring.streaming import Watched
 
 _BACKLOG = 128
-_LAST_PORT = 65_535
 
 
 class Address(NamedTuple):
@@ -62,8 +62,8 @@ def parse_address(text: str, option: str = "--http") -> Address:
         UsageError: it is something else.
     """
     host, colon, port = text.rpartition(":")
-    # What is beyond 65535 the resolver takes, and makes another port of it.
-    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > _LAST_PORT:
+    # What is beyond the last one the resolver takes, and makes another port of it.
+    if not colon or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > LAST_PORT:
         hint = f"write {option} 127.0.0.1:8080"
         raise UsageError(f"{option} {text!r} is not HOST:PORT", hint=hint)
     return Address(host.strip("[]") or "127.0.0.1", int(port))

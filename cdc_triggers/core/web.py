@@ -9,6 +9,9 @@ ENV_TEMPLATE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 
 HEADER_NAME = r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$"
 
+LAST_PORT = 65_535
+"""The highest port that TCP has."""
+
 FRAMING = frozenset({"content-length", "transfer-encoding"})
 """Headers that say where a message ends: only the client that writes it can know."""
 

@@ -12,12 +12,10 @@ import httpx
 
 from cdc_triggers import __version__
 from cdc_triggers.core.attempt import Failure, FailureKind
-from cdc_triggers.core.web import FRAMING, HEADER_NAME, header_problem
+from cdc_triggers.core.web import FRAMING, HEADER_NAME, LAST_PORT, header_problem
 from cdc_triggers.http.failures import invalid_header
 
 Headers = tuple[tuple[str, str], ...]
-
-MAX_PORT = 65535
 
 NAMES: Final = 256
 """Names of headers that are looked at once: a stream has few, in every request."""
@@ -68,7 +66,7 @@ def head_of(method: str, url: str, headers: Headers) -> Head | Failure:
     except (httpx.InvalidURL, ValueError):
         return INVALID
     port = _PORTS.get(parsed.scheme, 0) if parsed.port is None else parsed.port
-    if parsed.scheme not in _PORTS or not host or not 0 < port <= MAX_PORT:
+    if parsed.scheme not in _PORTS or not host or not 0 < port <= LAST_PORT:
         return INVALID
     given = {name.lower() for name, _ in headers}
     if framing := FRAMING & given:

@@ -22,7 +22,7 @@ from cdc_triggers.core.attempt import (
     Request,
     Response,
 )
-from cdc_triggers.core.web import FRAMING
+from cdc_triggers.core.web import FRAMING, LAST_PORT
 from cdc_triggers.http.failures import chain, failure, invalid_header, timed_out
 from cdc_triggers.http.trust import add_authorities
 
@@ -34,7 +34,6 @@ IDLE_S = 4.0
 """Idle connections live this long: Node.js and uvicorn close theirs after 5 s."""
 
 MAX_IDLE = 1024
-MAX_PORT = 65535
 
 _KINDS: tuple[tuple[type[Exception], FailureKind], ...] = (
     (httpx.InvalidURL, FailureKind.INVALID_REQUEST),
@@ -135,7 +134,7 @@ def _prepare(request: Request) -> httpx.Request:
     defaults = ((b"accept", b"*/*"), (b"user-agent", f"cdc-triggers/{__version__}".encode()))
     headers += [(name, value) for name, value in defaults if name not in given]
     prepared = httpx.Request(request.method, request.url, headers=headers, content=request.body)
-    if not prepared.url.host or (prepared.url.port or 0) > MAX_PORT:
+    if not prepared.url.host or (prepared.url.port or 0) > LAST_PORT:
         raise httpx.InvalidURL("no host, or no such port")  # else it is found out by connecting
     return prepared
 

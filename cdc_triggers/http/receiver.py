@@ -12,6 +12,7 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
+from cdc_triggers.core.web import LAST_PORT
 from cdc_triggers.errors import CdcTriggersError, UsageError
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ class Receiver:
         except OSError as error:
             raise _cannot_listen(self.host, self.port, error) from error
         except OverflowError as error:
-            raise UsageError(f"{self.port} is not a port", hint="use 1 to 65535") from error
+            raise UsageError(f"{self.port} is not a port", hint=f"use 1 to {LAST_PORT}") from error
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
