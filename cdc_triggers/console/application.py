@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from cdc_triggers.console.resource import Resource, not_allowed, respond
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import Receive, Scope, Send
 
     from cdc_triggers.console.auth import Access
     from cdc_triggers.console.probes import Facts, Metrics, Readiness
@@ -55,15 +56,17 @@ def build(
     facts: Facts,
     metrics: Metrics | None = None,
     pages: Sequence[Route] = (),
-) -> ASGIApp:
+) -> Router:
     """The application; `pages` are the console's."""
-    secret = desk.access.secret is not None
+    described = partial(
+        openapi.document, secret=desk.access.secret is not None, metrics=metrics is not None
+    )
 
     def document() -> Answer:
-        return Answer(HTTPStatus.OK, orjson.dumps(openapi.document(secret=secret)))
+        return Answer(HTTPStatus.OK, orjson.dumps(described()))
 
     def people() -> Answer:
-        text = page.html(openapi.document(secret=secret))
+        text = page.html(described())
         policy = (("content-security-policy", page.POLICY),)
         return Answer(HTTPStatus.OK, text.encode(), HTML, policy)
 
@@ -72,7 +75,7 @@ def build(
         Route("/readyz", probes.readyz(readiness, facts)),
         Route("/v1/metadata", Resource(desk, {"POST": MetadataMethod()})),
         Route(openapi.PATH, Published(desk.access, document)),
-        Route("/api", Published(desk.access, people)),
+        Route(openapi.PAGE, Published(desk.access, people)),
         *pages,
         *(Route(path, Resource(desk, dict(calls))) for path, calls in rest.by_path().items()),
     ]

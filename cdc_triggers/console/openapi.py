@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cdc_triggers.console.operation import Operation, Parameter, Schema
 
 PATH = "/api/openapi.json"
+PAGE = "/api"
 
 _ABOUT = """Event triggers for PostgreSQL. Answers are JSON; errors have `code`, `path` and `error`.
 With an admin secret, give it as `x-hasura-admin-secret` or as `Authorization: Bearer`."""
@@ -31,11 +32,12 @@ _REFUSALS = {
 }
 
 
-def document(*, secret: bool) -> dict[str, Any]:
+def document(*, secret: bool, metrics: bool = True) -> dict[str, Any]:
     """The whole document.
 
     Args:
         secret: whether calls need one.
+        metrics: whether they are served.
     """
     paths: dict[str, Any] = {}
     for operation in OPERATIONS:
@@ -43,6 +45,10 @@ def document(*, secret: bool) -> dict[str, Any]:
     paths["/v1/metadata"] = {"post": _metadata()}
     paths["/livez"] = {"get": _probe("isAlive", "200 while the process runs", None)}
     paths["/readyz"] = {"get": _probe("isReady", "200 only while it streams", "ProbeReason")}
+    if metrics:
+        paths["/metrics"] = {"get": _metrics()}
+    paths[PATH] = {"get": _description("getDescription", "This document", "application/json")}
+    paths[PAGE] = {"get": _description("getPage", "The same for people, as a page", "text/html")}
     return {
         "openapi": "3.1.0",
         "info": {"title": "cdc-triggers", "version": __version__, "description": _ABOUT},
@@ -94,8 +100,9 @@ def _refusals() -> dict[str, Any]:
     return {str(int(status)): _response(text, _ERROR) for status, text in _REFUSALS.items()}
 
 
-def _response(text: str, schema: Schema) -> dict[str, Any]:
-    return {"description": text, "content": {"application/json": {"schema": schema}}}
+def _response(text: str, schema: Schema, *types: str) -> dict[str, Any]:
+    kinds = types or ("application/json",)
+    return {"description": text, "content": {kind: {"schema": schema} for kind in kinds}}
 
 
 def _parameter(parameter: Parameter, where: str) -> dict[str, Any]:
@@ -144,4 +151,30 @@ def _probe(identifier: str, summary: str, refusal: str | None) -> dict[str, Any]
         "summary": summary,
         "security": [],
         "responses": responses,
+    }
+
+
+def _metrics() -> dict[str, Any]:
+    kinds = ("text/plain", "application/openmetrics-text")
+    return {
+        "operationId": "getMetrics",
+        "tags": ["probes"],
+        "summary": "Metrics for Prometheus; in OpenMetrics' format if `Accept` asks for it",
+        "security": [],
+        "responses": {"200": _response("Metrics", {"type": "string"}, *kinds)},
+    }
+
+
+def _description(identifier: str, summary: str, kind: str) -> dict[str, Any]:
+    schema = {"type": "object" if kind == "application/json" else "string"}
+    refused = str(int(HTTPStatus.FORBIDDEN))
+    return {
+        "operationId": identifier,
+        "tags": ["description"],
+        "summary": summary,
+        "security": [],
+        "responses": {
+            "200": _response("It", schema, kind),
+            refused: _response(_REFUSALS[HTTPStatus.FORBIDDEN], _ERROR),
+        },
     }

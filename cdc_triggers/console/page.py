@@ -77,7 +77,10 @@ def _call(method: str, path: str, call: dict[str, Any]) -> Iterator[str]:
 
 
 def _shape(part: dict[str, Any]) -> str:
-    schema = part["content"]["application/json"]["schema"]
+    kind, content = next(iter(part["content"].items()))
+    schema = content["schema"]
+    if kind != "application/json":
+        return escape(kind)
     if "$ref" in schema:
         name = escape(schema["$ref"].removeprefix(_SCHEMA))
         return f'<a href="#{name}">{name}</a>'

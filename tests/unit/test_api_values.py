@@ -6,19 +6,31 @@ import asyncio
 import json
 import threading
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
 
 from cdc_triggers.app import document
-from cdc_triggers.console import json_body, metadata_file, schemas, trigger_value
+from cdc_triggers.console import (
+    application,
+    json_body,
+    metadata_file,
+    openapi,
+    schemas,
+    trigger_value,
+)
 from cdc_triggers.console.answers import ApiError
+from cdc_triggers.console.auth import Access
 from cdc_triggers.console.calls import Lane
+from cdc_triggers.console.resource import Desk
 from cdc_triggers.console.rest import OPERATIONS
 from cdc_triggers.core.model import STORED
 from cdc_triggers.core.spec import Trigger
 from cdc_triggers.postgres.amending import State
+
+if TYPE_CHECKING:
+    from cdc_triggers.console.probes import Metrics
 
 SMALL = {"name": "t", "table": "orders", "insert": {"columns": "*"}, "webhook": "http://x"}
 
@@ -180,6 +192,16 @@ def test_every_operation_has_its_own_name_and_a_described_answer() -> None:
     assert {each.answers for each in OPERATIONS} <= set(described)
     references = set(_references(described))
     assert references <= {f"#/components/schemas/{name}" for name in described}
+
+
+@pytest.mark.parametrize("metrics", [lambda _: ("text/plain", b""), None])
+def test_what_is_served_is_described_and_nothing_else(metrics: Metrics | None) -> None:
+    access = Access("secret", loopback=True)
+    nothing: Any = None
+    desk = Desk(nothing, access, nothing, "default", nothing, nothing)
+    routes = application.build(desk, lambda: None, dict, metrics).routes
+    described = openapi.document(secret=True, metrics=metrics is not None)["paths"]
+    assert {getattr(route, "path", "") for route in routes} == set(described)
 
 
 def _references(value: object) -> Any:
