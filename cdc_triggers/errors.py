@@ -15,14 +15,16 @@ class CdcTriggersError(Exception):
     Args:
         message: what happened and where.
         hint: the next step for the person who reads it.
+        call: the next step for whoever called over HTTP; empty: the same.
     """
 
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
+    def __init__(self, message: str, *, hint: str = "", call: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.call = call or hint
 
     def __str__(self) -> str:
         return f"{self.message}\n  -> {self.hint}" if self.hint else self.message

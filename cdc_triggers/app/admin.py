@@ -83,6 +83,7 @@ def parse_event_id(text: str) -> str:
         raise UsageError(
             f"{text!r} is not an event id",
             hint="an event id is a UUID, the `id` of the request's body; see `events list`",
+            call="an event id is a UUID, the `id` of the request's body; see GET /api/events",
         ) from error
 
 
@@ -103,6 +104,7 @@ class Administration:
             raise DatabaseError(
                 "cdc-triggers is not installed in this database",
                 hint="run `cdc-triggers apply`, or check that --dsn names the right database",
+                call="`cdc-triggers apply` installs it: run it, or serve the right database",
             )
         return self.admin
 
@@ -124,6 +126,7 @@ class Administration:
             raise NotFoundError(
                 f"trigger {name!r} was dropped: its deliveries are archived and never sent",
                 hint=f"see them with `events list --status archived --trigger {name}`",
+                call=f"see them with GET /api/deliveries?status=archived&trigger={name}",
             )
         raise unknown_trigger(name, known)
 
@@ -160,12 +163,15 @@ class Administration:
             json.loads(payload, parse_int=str, parse_constant=_no_constant)
         except (ValueError, RecursionError) as error:
             raise UsageError(
-                f"--payload is not JSON: {error}", hint="""for example --payload '{"id": 1}'"""
+                f"the payload is not JSON: {error}",
+                hint="""for example --payload '{"id": 1}'""",
+                call='for example {"id": 1}',
             ) from error
         if not self.may_invoke(name):
             raise UsageError(
                 f"trigger {name!r} may not be invoked by hand",
                 hint="set enable_manual: true in its definition, then `cdc-triggers apply`",
+                call=f"set enable_manual: true in its definition, with PUT /api/triggers/{name}",
             )
         return self.admin.invoke(name, payload, session)
 
@@ -261,6 +267,7 @@ class Administration:
         raise UsageError(
             f"event {detail.event.id} was never delivered, so there is nothing to redeliver",
             hint="it is pending, or no trigger wanted it: see `events show`",
+            call=f"it is pending, or no trigger wanted it: see GET /api/events/{detail.event.id}",
         )
 
     def redeliver_dead(
@@ -302,17 +309,15 @@ def _newest(pages: Iterable[Sequence[EventLine]], limit: int) -> list[EventLine]
 
 def unknown_trigger(name: str, known: Iterable[str]) -> NotFoundError:
     """The error for a name that none of these triggers has."""
-    return NotFoundError(f"there is no trigger {name!r}", hint=_near(name, known))
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    """The names that were perhaps meant, or all of a few, or where to look."""
-    names = sorted(known)
+    text, names = f"there is no trigger {name!r}", sorted(known)
     if near := get_close_matches(name, names, n=3, cutoff=0.6):
-        return f"did you mean {' or '.join(near)}?"
-    if not names:
-        return "no trigger is applied yet: run `cdc-triggers apply`"
-    return "`cdc-triggers triggers list` has them all"
+        return NotFoundError(text, hint=f"did you mean {' or '.join(near)}?")
+    if names:
+        hint, call = "`cdc-triggers triggers list` has them all", "GET /api/triggers has them all"
+    else:
+        hint = "no trigger is applied yet: run `cdc-triggers apply`"
+        call = f"no trigger is applied yet: make it with PUT /api/triggers/{name}"
+    return NotFoundError(text, hint=hint, call=call)
 
 
 def _delivered(detail: EventDetail) -> Iterable[DeliveryView]:

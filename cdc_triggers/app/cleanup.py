@@ -271,7 +271,11 @@ class CleanUps:
             chosen = [each for each in chosen if each.config is not None]
         for each in chosen:
             if each.config is None:
-                raise _no_config(each.name, "there is nothing to pause or resume")
+                raise UsageError(
+                    f"trigger {each.name!r} has no cleanup_config: nothing to pause or resume",
+                    hint="add a cleanup_config to the trigger file, then `cdc-triggers apply`",
+                    call=f"add a cleanup_config to it, with PUT /api/triggers/{each.name}",
+                )
         changed = [each for each in chosen if each.paused != paused]
         self.store.set_paused([each.id for each in changed], paused=paused)
         return tuple(each.name for each in changed)
@@ -308,6 +312,7 @@ class CleanUps:
             raise DatabaseError(
                 "cdc-triggers is not installed in this database, or is of an older version",
                 hint="run `cdc-triggers apply`, or check that --dsn names the right database",
+                call="`cdc-triggers apply` installs it: run it, or serve the right database",
             )
         return self.store
 
@@ -331,18 +336,18 @@ def _terms(cleaner: Cleaner, wanted: Wanted) -> Terms:
     terms = cleaner.terms
     if terms is None:
         if wanted.older_than is None:
-            raise _no_config(cleaner.name, "it is not said how old is too old")
+            raise UsageError(
+                f"trigger {cleaner.name!r} has no cleanup_config: "
+                "it is not said how old is too old",
+                hint="add --older-than 7d to clean up once, or a cleanup_config to the "
+                "trigger file",
+                call="add ?older_than=7d to clean up once, or a cleanup_config to the trigger, "
+                f"with PUT /api/triggers/{cleaner.name}",
+            )
         terms = Terms(wanted.older_than)
     return Terms(
         terms.older_than if wanted.older_than is None else wanted.older_than,
         terms.attempts if wanted.attempts is None else wanted.attempts,
         wanted.batch_size or terms.batch_size,
         wanted.timeout_s or terms.timeout_s,
-    )
-
-
-def _no_config(name: str, what: str) -> UsageError:
-    return UsageError(
-        f"trigger {name!r} has no cleanup_config: {what}",
-        hint="add --older-than 7d to clean up once, or a cleanup_config to the trigger file",
     )

@@ -140,9 +140,10 @@ def not_found(message: str, path: str = "$") -> ApiError:
     return ApiError(HTTPStatus.NOT_FOUND, "not-found", message, path=path)
 
 
-def translate(error: CdcTriggersError) -> ApiError:
-    """An error of this package as REST says it."""
-    text = _text(error)
+def translate(error: CdcTriggersError, hint: str | None = None) -> ApiError:
+    """An error of this package as REST says it, with this hint or else the one for a caller."""
+    hint = error.call if hint is None else hint
+    text = f"{error.message}; {hint}" if hint else error.message
     if isinstance(error, NotFoundError):
         return not_found(text)
     if isinstance(error, TriggerFileError):
@@ -152,7 +153,3 @@ def translate(error: CdcTriggersError) -> ApiError:
     if isinstance(error, ConnectionLostError):
         return ApiError(HTTPStatus.SERVICE_UNAVAILABLE, "postgres-error", text)
     return ApiError(HTTPStatus.INTERNAL_SERVER_ERROR, "postgres-error", text)
-
-
-def _text(error: CdcTriggersError) -> str:
-    return f"{error.message}; {error.hint}" if error.hint else error.message

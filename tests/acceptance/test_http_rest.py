@@ -193,6 +193,30 @@ def test_a_query_that_makes_no_sense_is_refused(api: Api, query: str) -> None:
     assert (status, value["code"]) == (400, "validation-failed")
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "told"),
+    [
+        ("GET", "/api/triggers/other", "GET /api/triggers has them all"),
+        ("POST", f"/api/triggers/{NAME}/cleanup", "add ?older_than=7d to clean up once"),
+        ("POST", f"/api/triggers/{NAME}/cleanup/pause", f"with PUT /api/triggers/{NAME}"),
+        ("POST", "/api/triggers/by_hand/invoke", "enable_manual: true in its definition, with PUT"),
+    ],
+)
+def test_an_error_says_what_a_caller_can_do_and_no_command(
+    api: Api, method: str, path: str, told: str
+) -> None:
+    definition = {"table": "orders", "insert": {}, "webhook": "http://127.0.0.1:9/"}
+    assert api.call("PUT", "/api/triggers/by_hand", definition)[0] in {200, 201}
+    try:
+        status, _, value = api.call(method, path)
+    finally:
+        api.call("DELETE", "/api/triggers/by_hand")
+    assert status in {400, 404}
+    assert told in value["error"]
+    assert "--" not in value["error"]
+    assert "`" not in value["error"]
+
+
 def test_a_body_that_is_not_json_is_refused(api: Api) -> None:
     path = "/api/triggers/second"
     assert api.call("PUT", path, b"x", content_type="text/plain")[0] == 415

@@ -84,7 +84,7 @@ class Handler(ABC):
         except ClientDisconnect:
             return
         except CdcTriggersError as error:
-            await self._fail(scope, send, translate(error))
+            await self._fail(scope, send, translate(error, error.hint))
         except ApiError as error:
             await self._fail(scope, send, error)
         except Exception as error:  # noqa: BLE001 - a page must not end the stream; it is logged
