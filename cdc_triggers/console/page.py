@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
     yield '<!doctype html><html lang="en"><head><meta charset="utf-8">'
     yield f"<title>{escape(info['title'])} API</title><style>{_STYLE}</style></head><body>"
     yield f"<h1>{escape(info['title'])} {escape(info['version'])}</h1>"
-    yield f"<p>{escape(info['description'])}</p>"
+    yield f"<p>{_words(info['description'])}</p>"
     yield '<p>The same for programs: <a href="openapi.json">openapi.json</a></p>'
     calls = [
         (call["tags"][0], method.upper(), path, call)
@@ -62,18 +63,23 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
 
 
 def _call(method: str, path: str, call: dict[str, Any]) -> Iterator[str]:
-    yield f"<h3><code><b>{method}</b> {escape(path)}</code></h3><p>{escape(call['summary'])}</p>"
+    yield f"<h3><code><b>{method}</b> {escape(path)}</code></h3><p>{_words(call['summary'])}</p>"
     yield "<table>"
     for each in call.get("parameters", ()):
         kind = escape(_type(each["schema"]))
-        about = escape(each["description"])
+        about = _words(each["description"])
         yield f"<tr><td>{each['in']} <code>{each['name']}</code><td>{kind}<td>{about}</tr>"
     if "requestBody" in call:
         yield f"<tr><td>body<td>{_shape(call['requestBody'])}<td></tr>"
     for status, response in call["responses"].items():
-        about = escape(response["description"])
+        about = _words(response["description"])
         yield f"<tr><td>{status}<td>{_shape(response)}<td>{about}</tr>"
     yield "</table>"
+
+
+def _words(text: str) -> str:
+    """Text with code in backticks, as OpenAPI's descriptions have it."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _shape(part: dict[str, Any]) -> str:

@@ -103,7 +103,7 @@ def test_events_are_found_by_every_filter_and_paged_through_without_a_gap(
     assert found(since="1h", until="30m") == 0
     assert found(since="1h", op="UPDATE", trigger="orders", status="delivered") == 4
     assert found(since="yesterday") == 0
-    expect(page.get_by_role("alert")).to_contain_text("is not a time")
+    expect(page.get_by_role("alert")).to_contain_text("From: 'yesterday' is not a time")
     page.goto("/console/events?op=UPDATE&live=off")
     assert screen.faults(page) == []
     page.goto("/console/events?since=yesterday")

@@ -31,6 +31,12 @@ _SIDEWAYS = """
   .filter(each => each.scrollWidth > each.clientWidth)
   .map(each => `${each.tagName} ${each.className}: ${each.scrollWidth} > ${each.clientWidth}`)
 """
+_CUT = """
+[...document.querySelectorAll(".scroll button, .scroll .button")].filter(each => {
+  const edge = each.closest(".scroll").getBoundingClientRect(), own = each.getBoundingClientRect();
+  return own.width && (own.right > edge.right + 1 || own.left < edge.left - 1);
+}).map(each => each.textContent)
+"""
 _SERIOUS = frozenset({"serious", "critical"})
 
 
@@ -70,6 +76,7 @@ class Screen:
             page.screenshot(path=SCREENS / f"{name}-{look}.png", full_page=True)
             over = page.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert over <= 0, f"{name} is {over} px too wide in {look}"
+            assert page.evaluate(_CUT) == [], f"buttons of {name} are cut off in {look}"
         for width in PHONES:
             page.set_viewport_size({"width": width, "height": 740})
             assert page.evaluate(_SIDEWAYS) == [], f"{name} at {width} px"

@@ -80,6 +80,9 @@ def test_an_address_keeps_the_filters_that_are_not_changed() -> None:
     [
         (wording.age(0.0), "0s"),
         (wording.age(0.0421), "42ms"),
+        (wording.age(0.0025), "2.5ms"),
+        (wording.age(0.002), "2ms"),
+        (wording.age(0.00001), "0.1ms"),
         (wording.age(1.26), "1.3s"),
         (wording.age(192), "3m\xa012s"),
         (wording.age(None), wording.NOTHING),
@@ -125,6 +128,12 @@ def test_what_is_not_measured_yet_is_left_empty() -> None:
     history.push(1000.0, {("events", ""): 1.0}, None)
     points = history.fine("events")
     assert (len(points), points[0], points[-1]) == (60, Point(941.0, None), Point(1000.0, 1.0))
+
+
+def test_a_value_that_stands_alone_is_drawn() -> None:
+    points = [Point(1e9 + n, 1.0 if n == 2 else None) for n in range(5)]
+    assert 'd="M300,0h0"' in str(charts.chart("l", [Line("n", points)]))
+    assert 'd="M300,0h0"' in str(charts.spark(tuple(points), "l"))
 
 
 @given(st.lists(st.none() | st.floats(0, 1e12), max_size=700), st.sampled_from(list(charts._UNITS)))

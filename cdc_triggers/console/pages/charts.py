@@ -132,8 +132,12 @@ def _limit(limit: float | None, top: float) -> Iterator[Markup]:
 
 
 def _line(line: Line, top: float, digits: int = 1) -> Iterator[Markup]:
-    """One path for each stretch without a gap."""
+    """One path for each stretch without a gap; a value that stands alone is a dot."""
     for stretch in _stretches(line.points, top, digits):
+        if len(stretch) == 1:
+            ((x, y),) = stretch
+            yield Markup('<path class="line dot {}" d="M{:g},{:g}h0"/>').format(line.colour, x, y)
+            continue
         path = "M" + "L".join(f"{x:g},{y:g}" for x, y in stretch)
         if line.filled:
             area = f"{path}L{stretch[-1][0]:g},{HEIGHT}L{stretch[0][0]:g},{HEIGHT}Z"
@@ -148,13 +152,13 @@ def _stretches(
     stretch: list[tuple[float, float]] = []
     for number, point in enumerate(points):
         if point.value is None:
-            if len(stretch) >= _LEAST:
+            if stretch:
                 yield stretch
             stretch = []
         else:
             y = HEIGHT * (1 - min(point.value, top) / top)
             stretch.append((round(number * step, digits), round(y, digits)))
-    if len(stretch) >= _LEAST:
+    if stretch:
         yield stretch
 
 

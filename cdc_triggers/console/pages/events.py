@@ -98,19 +98,19 @@ def wanted_of(asked: Form, now: datetime) -> Search:
         table=table or None,
         key=asked.get("key") or None,
         text=asked.text("text") if asked.get("text") else None,
-        since=_time(asked, "since", now),
-        until=_time(asked, "until", now),
+        since=_time(asked, "since", "From", now),
+        until=_time(asked, "until", "Until", now),
     )
 
 
-def _time(asked: Form, name: str, now: datetime) -> datetime | None:
+def _time(asked: Form, name: str, label: str, now: datetime) -> datetime | None:
     text = asked.get(name)
     if not text:
         return None
     try:
         return parse_since(text, now)
     except UsageError as error:
-        raise UsageError(f"{name}: {text!r} is not a time", hint=error.hint) from error
+        raise UsageError(f"{label}: {text!r} is not a time", hint=error.hint) from error
 
 
 def rows_of(lines: Sequence[FoundLine]) -> list[Row]:

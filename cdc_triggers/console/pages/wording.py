@@ -48,12 +48,14 @@ def size(value: float | None) -> str:
 
 
 def age(seconds: float | None) -> str:
-    """3m 12s, as on the command line; below ten seconds 1.2s, below one 45ms."""
+    """3m 12s, as on the command line; below ten seconds 1.2s, below one 45ms, below 10ms 2.5ms."""
     if seconds is None:
         return NOTHING
     seconds = max(0.0, float(seconds))
     if 0 < seconds < 1:
-        return f"{max(1, round(seconds * _KILO))}ms"
+        milliseconds = max(0.1, seconds * _KILO)
+        digits = 1 if milliseconds < _TEN else 0
+        return f"{milliseconds:.{digits}f}".removesuffix(".0") + "ms"
     if seconds < _TEN:
         return f"{seconds:.1f}".removesuffix(".0") + "s"
     left, parts = round(seconds), []
