@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 TABLES = """
 CREATE TABLE orders (id int PRIMARY KEY, status text, total numeric(10, 2));
 CREATE TABLE payments (id int PRIMARY KEY, method text);
+CREATE TABLE subscription_invoices (id int PRIMARY KEY);
 """
 MANUAL = {"insert": {}, "update": {}, "delete": {}, "enable_manual": True}
 SECRET = "correct horse battery staple"
@@ -55,6 +56,8 @@ def live(server_pool: Pool) -> Iterator[Live]:
         found.apply(
             found.trigger("orders", ordering="key", definition=MANUAL),
             found.trigger("payments", "payments", retry_conf=retry, ordering="none"),
+            # a name that makes its row wider than the page
+            found.trigger("invoices", "subscription_invoices"),
         )
         found.run(
             "INSERT INTO orders SELECT n, 'new', n * 1.5 FROM generate_series(1, 60) n",

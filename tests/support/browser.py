@@ -32,8 +32,8 @@ _SIDEWAYS = """
   .map(each => `${each.tagName} ${each.className}: ${each.scrollWidth} > ${each.clientWidth}`)
 """
 _CUT = """
-[...document.querySelectorAll(".scroll button, .scroll .button")].filter(each => {
-  const edge = each.closest(".scroll").getBoundingClientRect(), own = each.getBoundingClientRect();
+[...document.querySelectorAll(".panel .scroll :is(button, .button)")].filter(each => {
+  const edge = each.closest(".panel").getBoundingClientRect(), own = each.getBoundingClientRect();
   return own.width && (own.right > edge.right + 1 || own.left < edge.left - 1);
 }).map(each => each.textContent)
 """
