@@ -106,8 +106,11 @@ def test_events_are_found_by_every_filter_and_paged_through_without_a_gap(
     expect(page.get_by_role("alert")).to_contain_text("From: 'yesterday' is not a time")
     page.goto("/console/events?op=UPDATE&live=off")
     assert screen.faults(page) == []
+    page.goto("/console/events")
+    expect(page.get_by_role("status")).to_have_text("Live")
     page.goto("/console/events?since=yesterday")
     expect(page.get_by_label("From")).to_have_value("yesterday")
+    expect(page.get_by_role("status")).to_have_count(0)  # nothing will come of it
 
 
 def test_the_list_is_live_until_it_is_held_still(live: Live, page: Page) -> None:

@@ -55,7 +55,7 @@ def fill(visit: Visit) -> Context:
     """A page of events, or what is wrong with what is asked for."""
     asked, before = visit.query, visit.query.get("before") or None
     live = visit.here.startswith("/console/live/")
-    found, problem = Found((), None, 0, cut=False), ""
+    found, problem, wrong = Found((), None, 0, cut=False), "", False
     with visit.backend.events() as events:
         triggers = events.triggers()
         try:
@@ -65,12 +65,14 @@ def fill(visit: Visit) -> Context:
             found = EventSearch(events, time.monotonic, LIMIT, budget_s).run(wanted, before)
         except (UsageError, TooSlowError) as error:
             problem = f"{error.message}: {error.hint}" if error.hint else error.message
+            wrong = isinstance(error, UsageError)
     return {
         "rows": rows_of(found.lines),
         "found": found,
         "reached": reached(found),
         "problem": problem,
-        "still": before is not None or asked.get("live") == "off",
+        "wrong": wrong,
+        "still": wrong or before is not None or asked.get("live") == "off",
         "paged": before is not None,
         "searching": any(asked.get(name) for name in _FILTERS),
         "asked": {name: asked.get(name) for name in (*_FILTERS, "live")},
