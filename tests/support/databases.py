@@ -64,6 +64,7 @@ class Database:
         dsn = self.server.dsn
         _run(dsn, _ALLOW_NO_MORE, self.name)
         wait_until(lambda: not _run(dsn, _TERMINATE, self.name), what="no backend is left")
+        wait_until(lambda: not _run(dsn, _READ_SLOTS, self.name), what="nobody reads a slot")
         _run(dsn, _DROP_SLOTS, self.name)
         _run(
             dsn,
@@ -95,6 +96,9 @@ _ALLOW_NO_MORE = "UPDATE pg_database SET datallowconn = false WHERE datname = %s
 _TERMINATE = """
 SELECT pid, pg_terminate_backend(pid) FROM pg_stat_activity
  WHERE datname = %s AND pid <> pg_backend_pid()"""
+
+# Before PostgreSQL 15 a backend is gone from pg_stat_activity a moment before its slot is free.
+_READ_SLOTS = "SELECT FROM pg_replication_slots WHERE database = %s AND active"
 
 _DROP_SLOTS = (
     "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = %s"
