@@ -29,7 +29,7 @@ def status_while_written(shop: Shop) -> Status:
         with shop.database.connect() as connection, connection.cursor() as cursor:
             while not done.is_set():
                 cursor.execute(
-                    "SELECT pg_logical_emit_message(false, 'other', repeat('x', 20000), true),"
+                    "SELECT pg_logical_emit_message(true, 'other', repeat('x', 20000)),"
                     " pg_sleep(0.02)"
                 )
 

@@ -59,7 +59,7 @@ def wait_forgotten(database: Database) -> None:
     )
 
     def forgotten() -> bool:
-        database.execute("SELECT pg_log_standby_snapshot()")
+        database.execute("CHECKPOINT")  # logs what runs, without which restart_lsn stays
         database.execute("SELECT pg_logical_emit_message(true, 'test', repeat('x', 32768))")
         wait_confirmed(database)
         return database.execute(passed, database.slot) == [(True,)]
