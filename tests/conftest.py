@@ -11,7 +11,7 @@ import pytest
 from support import databases
 from support import servers as servers_module
 from support.matrix import Matrix
-from support.servers import NAMES, MissingError, Pool, Server, missing
+from support.servers import NAMES, ONLY, MissingError, Pool, Server, missing
 
 if TYPE_CHECKING:
     from support.databases import Database
@@ -77,6 +77,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     option = str(metafunc.config.getoption("--servers"))
     marker = metafunc.definition.get_closest_marker("servers")
     names = tuple(option.split(",")) if option else marker.args if marker else ("18",)
+    if ONLY:
+        names = names[-1:]
     if unknown := set(names) - set(NAMES):
         raise pytest.UsageError(f"unknown servers {sorted(unknown)}: choose from {NAMES}")
     metafunc.parametrize("server", names, indirect=True, ids=[f"pg-{name}" for name in names])
@@ -93,9 +95,13 @@ def server_pool() -> Iterator[Pool]:
 def server(request: pytest.FixtureRequest, server_pool: Pool) -> Server:
     """A server shared by this process's tests. Do not stop it: `own_server` is for that."""
     try:
-        return server_pool.get(request.param)
+        server = server_pool.get(request.param)
     except MissingError as error:
         raise missing(error) from error
+    since = request.node.get_closest_marker("since")
+    if since and server.version < since.args[0]:
+        pytest.skip(f"PostgreSQL {server.version} has not what PostgreSQL {since.args[0]} brought")
+    return server
 
 
 @pytest.fixture

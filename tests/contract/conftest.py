@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from support import databases
 from support.endpoints import on_uvloop
-from support.servers import MissingError, missing
+from support.servers import ONLY, MissingError, missing
 from support.stores import Led, MemoryWorld, PostgresWorld
 
 from cdc_triggers.http.httptools_sender import HttptoolsSender
@@ -36,6 +36,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """`world` is memory and every server; `postgres_world` only the servers."""
     option = str(metafunc.config.getoption("--servers"))
     servers = [f"pg-{name}" for name in (option.split(",") if option else ("18", "16"))]
+    if ONLY:
+        del servers[:-1]
     if "postgres_world" in metafunc.fixturenames:
         metafunc.parametrize("postgres_world", servers, indirect=True)
     elif "world" in metafunc.fixturenames:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 NAMES = ("18", "16", "system")
 
+ONLY = os.environ.get("TEST_POSTGRES", "")
+"""The folder of another PostgreSQL's programs, which then stands for all servers."""
+
 _SYSTEM_ROOT = Path("/usr/lib/postgresql")
 _SYSTEM_SHARE = Path("/usr/share/postgresql")
 
@@ -157,7 +160,7 @@ def _trusting(bin_dir: Path) -> dict[str, str]:
 def versions() -> list[str]:
     """Of all servers that this machine has, for people."""
     found = []
-    for name in NAMES:
+    for name in NAMES[-1:] if ONLY else NAMES:
         try:
             program = _bin_dir(name, embedded.unprivileged_user()) / "postgres"
         except MissingError:
@@ -199,6 +202,8 @@ class Pool:
 
 
 def _bin_dir(name: str, os_user: str | None) -> Path:
+    if ONLY:
+        return Path(ONLY)
     if name == "system":
         found = [path.parent for path in _SYSTEM_ROOT.glob("*/bin/postgres")]
         if not found:
