@@ -12,9 +12,10 @@ DEV := $(VENV)/.dev
 BENCH := $(VENV)/.bench
 COMPILED := .make/compiled
 
-# The first Python of 3.11 and up that can make an environment; or say: make PYTHON=/path/to/python
-CANDIDATES := python3 python3.13 python3.12 python3.11 python3.14
-FITS := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+# The first Python of 3.11 to 3.14 that can make an environment: the embedded PostgreSQL comes for
+# these. Or say: make PYTHON=/path/to/python
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
+FITS := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))
 PYTHON ?= $(shell for p in $(CANDIDATES); do \
 	if command -v $$p >/dev/null && $$p -c '$(FITS)' 2>/dev/null; then echo $$p; break; fi; done)
 
@@ -93,7 +94,7 @@ help: ## This list
 # Remade when pyproject.toml changes, so that it never has what is no longer declared.
 $(RUNTIME): pyproject.toml
 	@test -n "$(PYTHON)" || { \
-		echo "no Python >= 3.11 with venv found: install python3 and python3-venv," \
+		echo "no Python 3.11 to 3.14 with venv found: install python3 and python3-venv," \
 			"or say make PYTHON=/path/to/python" >&2; exit 2; }
 	@echo "making $(VENV) with $(PYTHON)" >&2
 	@$(PYTHON) -m venv --clear $(VENV)
