@@ -37,7 +37,10 @@ def test_a_promoted_standby_loses_none_of_the_events_that_it_has(
     make_server: Callable[..., Server], matrix: Matrix, ordering: str, kind: str
 ) -> None:
     mode = Mode(ordering)
-    database = create(make_server("18"))
+    server = make_server("18")
+    if kind == "with a synced slot" and server.version < 17:
+        pytest.skip(f"PostgreSQL {server.version} copies no slots")
+    database = create(server)
     load = Load(database, matrix.scale(3_000, 8_000), per_second=1_000)
     with Scene(database, mode, load) as scene:
         replica = Replica(database)

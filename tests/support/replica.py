@@ -13,7 +13,8 @@ from cdc_triggers.postgres.embedded import EmbeddedServer
 if TYPE_CHECKING:
     from support.databases import Database
 
-_SETTINGS = {"sync_replication_slots": "on", "hot_standby_feedback": "on"}
+_SETTINGS = {"hot_standby_feedback": "on"}
+_SYNCING = {"sync_replication_slots": "on"}
 
 
 class Replica:
@@ -36,7 +37,8 @@ class Replica:
             (*options, "-D", str(folder), "-d", primary.dsn),
             primary.os_user,
         )
-        settings = {**primary.settings, **_SETTINGS}
+        syncing = _SYNCING if self._server.version >= 17 else {}
+        settings = {**primary.settings, **_SETTINGS, **syncing}
         self.instance = EmbeddedServer(primary.bin_dir, folder, primary.os_user, settings)
         self.instance.write_settings(settings)
         self.instance.start()
