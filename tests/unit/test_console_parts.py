@@ -39,7 +39,7 @@ def test_a_cookie_that_was_changed_is_none(change: str) -> None:
     sessions = Sessions("secret")
     name, expires, signature = sessions.write(sessions.begin(1000.0)).split(".")
     cookie = {
-        "id": f"{name[:-1]}_.{expires}.{signature}",
+        "id": f"{name.swapcase()}.{expires}.{signature}",
         "expires": f"{name}.{int(expires) + 1}.{signature}",
         "signature": f"{name}.{expires}.{'0' * 64}",
         "nothing": "",
