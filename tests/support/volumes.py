@@ -8,6 +8,8 @@ import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+import pytest
+
 from support.servers import MissingError, missing
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def wal_volume(server: Server, megabytes: int) -> Iterator[Volume]:
 
 def _mount(*arguments: str) -> None:
     if os.geteuid() != 0:
-        raise missing(MissingError("only root may mount a small volume for the WAL"))
+        pytest.skip("only root may mount a small volume for the WAL")
     done = subprocess.run(["mount", *arguments], check=False, capture_output=True, text=True)
     if done.returncode:
         raise missing(MissingError(f"this system lets nobody mount: {done.stderr.strip()}"))
