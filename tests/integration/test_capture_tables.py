@@ -218,6 +218,7 @@ def test_what_a_tables_own_row_trigger_writes_comes_after_what_fired_it(database
     assert [op for op, _, _ in changes(it)] == ["INSERT", "UPDATE"]
 
 
+@pytest.mark.servers("18")
 @pytest.mark.since(18)
 def test_a_virtual_column_keeps_its_key(database: Database) -> None:
     table = "CREATE TABLE orders (id int, twice int GENERATED ALWAYS AS (id * 2) VIRTUAL)"
