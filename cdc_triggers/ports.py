@@ -150,8 +150,12 @@ class Store(Protocol):
         """
         ...
 
-    def load_triggers(self, after_xid: int | None = None) -> Sequence[TriggerRow]:
-        """All applied triggers with their revisions, as of transaction `after_xid` or later."""
+    def sees(self, xid: int) -> bool:
+        """True if the next call sees what transaction `xid` wrote; a commit is decoded before."""
+        ...
+
+    def load_triggers(self) -> Sequence[TriggerRow]:
+        """All applied triggers with their revisions."""
         ...
 
     def write(self, batch: Batch) -> BatchResult:

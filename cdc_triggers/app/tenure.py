@@ -38,6 +38,10 @@ RECORD_BYTES = 16 * 1024
 """How soon the row says that the stream is further on though no delivery was recorded. A write's
 own WAL is less than that: else an idle stream would write for ever about its own writes."""
 
+UNSEEN_FIRST_S = 0.005
+UNSEEN_LAST_S = 0.64
+"""Between two looks whether others see a commit that is decoded: most are seen at once."""
+
 PING_S = 10.0
 SILENCE_S = 30.0
 RING_S = 3600.0
@@ -166,11 +170,23 @@ class Tenure:
         return more
 
     async def _reload(self) -> None:
-        rows = await self._a.worker.run(self._a.store.load_triggers, self._engine.xid)
+        await self._see(self._engine.xid)
+        rows = await self._a.worker.run(self._a.store.load_triggers)
         self._reloading = False
         self._engine.set_triggers(rows, self._now())
         self._a.telemetry.fact("info", "triggers.loaded", triggers=len(rows))
         self._after_change()
+
+    async def _see(self, xid: int | None) -> None:
+        """Wait until a transaction can be seen, and heartbeats are written meanwhile.
+
+        Where its commit waits for a synchronous standby that may take as long as it likes.
+        """
+        pause_s = UNSEEN_FIRST_S
+        while xid is not None and not await self._a.worker.run(self._a.store.sees, xid):
+            await asyncio.sleep(pause_s)
+            if pause_s < UNSEEN_LAST_S <= (pause_s := min(pause_s * 2, UNSEEN_LAST_S)):
+                self._a.telemetry.fact("warning", "triggers.waiting", xid=xid)
 
     def _watch(self) -> None:
         if not self._reading and not self._stopping:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import select
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +46,6 @@ CLAIM_S = 3600.0
 """A claim that its holder forgot ends by itself after this long."""
 
 DONE_ROWS = 10_000
-VISIBLE_S = 0.005
 RING_LOCK_MS = 500
 
 SETTINGS = {
@@ -131,10 +129,13 @@ class PostgresStore:
                 parked_triggers=frozenset(i for i, (some, _) in parked.items() if some),
             )
 
-    def load_triggers(self, after_xid: int | None = None) -> Sequence[TriggerRow]:
+    def sees(self, xid: int) -> bool:
+        """See `ports.Store.sees`."""
+        with self._transaction() as cur:
+            return bool(_value(cur, "store_visible", xid=xid))
+
+    def load_triggers(self) -> Sequence[TriggerRow]:
         """See `ports.Store.load_triggers`."""
-        if after_xid is not None:
-            self._wait_visible(after_xid)
         with self._transaction() as cur:
             return applied_triggers(cur)
 
@@ -225,14 +226,6 @@ class PostgresStore:
         conn, self._conn = self._conn, None
         if conn is not None:
             conn.close()
-
-    def _wait_visible(self, xid: int) -> None:
-        """Wait until others see a transaction: its commit is decoded a moment before that."""
-        while True:
-            with self._transaction() as cur:
-                if _value(cur, "store_visible", xid=xid):
-                    return
-            time.sleep(VISIBLE_S)
 
     def _connection(self) -> connection:
         if self._conn is None:

@@ -94,9 +94,14 @@ class MemoryStore:
             parked_triggers=frozenset(i for i, (some, _) in parked.items() if some),
         )
 
-    def load_triggers(self, after_xid: int | None = None) -> Sequence[TriggerRow]:
-        """See `ports.Store.load_triggers`; in memory every commit is visible at once."""
-        del after_xid
+    def sees(self, xid: int) -> bool:
+        """See `ports.Store.sees`; in memory every commit is visible at once."""
+        del xid
+        self._connect()
+        return True
+
+    def load_triggers(self) -> Sequence[TriggerRow]:
+        """See `ports.Store.load_triggers`."""
         self._connect()
         return [self.database.triggers[i] for i in sorted(self.database.triggers)]
 

@@ -73,9 +73,7 @@ def test_the_longest_keys_fit_into_the_indexes(postgres_world: PostgresWorld) ->
     assert claim(store) == [1]
 
 
-def test_triggers_are_not_loaded_before_the_transaction_asked_for_can_be_seen(
-    postgres_world: PostgresWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_transaction_is_not_seen_before_it_is_over(postgres_world: PostgresWorld) -> None:
     store = postgres_world.leader()
     other = postgres_world.database.connect()
     with other.cursor() as cursor:
@@ -83,17 +81,10 @@ def test_triggers_are_not_loaded_before_the_transaction_asked_for_can_be_seen(
         cursor.execute("UPDATE cdc_triggers.trigger SET paused = true WHERE id = 1")
         cursor.execute("SELECT pg_current_xact_id()::text::bigint & 4294967295")
         ((xid,),) = cursor.fetchall()
-        waits: list[float] = []
-
-        def commit_at_the_third(seconds: float) -> None:
-            waits.append(seconds)
-            if len(waits) == 3:
-                cursor.execute("COMMIT")
-
-        monkeypatch.setattr("cdc_triggers.postgres.store.time.sleep", commit_at_the_third)
-        first, _ = store.load_triggers(xid)
-    assert (first.paused, len(waits)) == (True, 3)
-    assert len(store.load_triggers(xid)) == 2
+        assert not store.sees(xid)
+        cursor.execute("COMMIT")
+    assert store.sees(xid)
+    assert [row.paused for row in store.load_triggers()] == [True, False]
 
 
 def test_a_bucket_past_its_retention_is_truncated_and_its_name_returned(

@@ -270,7 +270,7 @@ class Stream:
         return unfinished
 
     def _load(self) -> Callable[[], None]:
-        rows = self.store.load_triggers(self.engine.xid)
+        rows = self.store.load_triggers()
 
         def answer() -> None:
             self.loading = False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from support.tenures import World, run, until
 
 from cdc_triggers.app.intake import SLICE_S
+from cdc_triggers.app.streamer import LEASE_S
 from cdc_triggers.core.messages import Signal
 from cdc_triggers.core.trigger_state import CAPACITY_BYTES
 from cdc_triggers.testing import log_row, transaction
@@ -65,10 +66,15 @@ def test_triggers_are_read_as_of_the_transaction_that_asked_for_it() -> None:
         asked: list[int | None] = []
         load = world.store.load_triggers
 
-        def load_triggers(after_xid: int | None = None) -> Sequence[TriggerRow]:
-            asked.append(after_xid)
-            return load(after_xid)
+        def sees(xid: int) -> bool:
+            asked.append(xid)
+            return asked.count(xid) == 3
 
+        def load_triggers() -> Sequence[TriggerRow]:
+            asked.append(None)
+            return load()
+
+        world.store.sees = sees  # type: ignore[method-assign]
         world.store.load_triggers = load_triggers  # type: ignore[method-assign]
         async with world.streaming():
             row = log_row("9.1", xid=9, new=b'{"id":1,"v":0}')
@@ -78,6 +84,25 @@ def test_triggers_are_read_as_of_the_transaction_that_asked_for_it() -> None:
                 transaction(300, [row], xid=9),
             )
             await until(lambda: world.slot.confirmed == 308, world)
-            assert asked == [None, 7, 8]
+            assert asked == [None, 7, 7, 7, None, 8, 8, 8, None]
+
+    run(scenario)
+
+
+def test_a_commit_that_nobody_sees_for_longer_than_the_lease_is_told_and_costs_no_lease() -> None:
+    async def scenario() -> None:
+        world = World()
+        seen: set[int] = set()
+        world.store.sees = lambda xid: xid in seen  # type: ignore[method-assign]
+        async with world.streaming():
+            world.source.feed(transaction(100, [Signal(b"reload")], xid=7))
+            await until(lambda: "triggers.waiting" in world.facts.names, world)
+            beaten_at = world.database.heartbeat_at + 2 * LEASE_S
+            await until(lambda: world.database.heartbeat_at > beaten_at, world)
+            assert "triggers.loaded" not in world.facts.names
+            seen.add(7)
+            await until(lambda: world.slot.confirmed == 108, world)
+        assert world.facts.names.count("triggers.waiting") == 1
+        assert "stream.interrupted" not in world.facts.names
 
     run(scenario)
