@@ -117,3 +117,14 @@ class ConditionError(CdcTriggersError):
     def __init__(self, reason: str) -> None:
         super().__init__(f"condition: {reason}")
         self.reason = reason
+
+
+def place_of(error: BaseException) -> str:
+    """Kind and place of an error that nobody foresaw: its text may hold values."""
+    trace = error.__traceback__
+    place = ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return f"{type(error).__name__} at {place}"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from cdc_triggers.app.cleanup import CleanUps
 from cdc_triggers.app.worker import Worker
-from cdc_triggers.errors import CdcTriggersError
+from cdc_triggers.errors import CdcTriggersError, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ class Housekeeper:
             while True:
                 try:
                     await self._turn(worker)
-                except CdcTriggersError as error:
+                except Exception as error:  # noqa: BLE001 - a mistake of ours ends no delivery
                     self._failed(None, error)
                 await asyncio.sleep(LOOK_S)
         finally:
@@ -76,7 +76,7 @@ class Housekeeper:
         name, began = target.trigger_name, self._clock.monotonic()
         try:
             events, attempts = await self._all(worker, cleanups.steps(target, "schedule", at))
-        except CdcTriggersError as error:
+        except Exception as error:  # noqa: BLE001 - nor the clean-up of other triggers
             self._failed(name, error)
             return
         self._telemetry.fact(
@@ -106,8 +106,11 @@ class Housekeeper:
             await asyncio.sleep(step.pause_s)
         return events, attempts
 
-    def _failed(self, name: str | None, error: CdcTriggersError) -> None:
-        self._telemetry.fact("warning", "cleanup.failed", trigger=name, error=error.message)
+    def _failed(self, name: str | None, error: Exception) -> None:
+        level, why = "error", place_of(error)
+        if isinstance(error, CdcTriggersError):
+            level, why = "warning", error.message
+        self._telemetry.fact(level, "cleanup.failed", trigger=name, error=why)
 
 
 def _next(steps: Iterator[Step]) -> Step | None:

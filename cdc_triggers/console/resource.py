@@ -10,7 +10,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 
 from cdc_triggers.console.answers import ApiError, translate
-from cdc_triggers.errors import CdcTriggersError
+from cdc_triggers.errors import CdcTriggersError, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -162,14 +162,3 @@ def _too_large() -> ApiError:
     )
     error.headers = (("connection", "close"),)
     return error
-
-
-def place_of(error: BaseException) -> str:
-    """Kind and place of an error that nobody foresaw: its text may hold values."""
-    trace = error.__traceback__
-    place = ""
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        place = f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    return f"{type(error).__name__} at {place}"

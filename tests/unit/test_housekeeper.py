@@ -8,6 +8,8 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from cdc_triggers.app.cleaning import Housekeeper
 from cdc_triggers.core.cleanup import Cleaner, CleanupConfig, Deleted, Target
 from cdc_triggers.errors import ConnectionLostError, DatabaseError
@@ -30,7 +32,7 @@ class Facts:
 class Store:
     """A database with one trigger whose clean-up is due, and three batches of it."""
 
-    def __init__(self, error: DatabaseError | None = None, *, installed: bool = True) -> None:
+    def __init__(self, error: Exception | None = None, *, installed: bool = True) -> None:
         self.error = error
         self.there = installed
         self.calls: list[Any] = []
@@ -128,13 +130,23 @@ def test_a_database_of_an_older_version_is_left_alone() -> None:
     assert store.calls == []
 
 
-def test_a_database_that_is_not_reachable_is_told_and_ends_nothing() -> None:
+def test_a_clean_up_that_fails_as_nobody_foresaw_is_told_without_a_value_of_a_row() -> None:
+    store = Store(ValueError("a row's secret"))
+    facts = asyncio.run(turn(store))
+    assert store.calls == [("schedule", NOW), "retain"]
+    ((name, keys),) = facts.told
+    assert (name, keys["trigger"]) == ("cleanup.failed", "a")
+    assert str(keys["error"]).startswith("ValueError at test_housekeeper.py:")
+
+
+@pytest.mark.parametrize("error", [ConnectionLostError("no database"), OSError(5, "lost")])
+def test_a_database_that_is_not_reachable_is_told_and_ends_nothing(error: Exception) -> None:
     async def scene() -> None:
         facts, asked = Facts(), threading.Event()
 
         def refuse() -> Store:
             asked.set()
-            raise ConnectionLostError("no database")
+            raise error
 
         running = asyncio.ensure_future(Housekeeper(refuse, ManualClock(), facts).run())
         await until(asked)

@@ -12,9 +12,8 @@ from cdc_triggers.app.admin import lowest_id
 from cdc_triggers.console.pages.history import COARSE_S, FINE_S, Key
 from cdc_triggers.console.pages.measured import Counted, Figures, Measured, figures, total
 from cdc_triggers.console.pages.owing import Owing
-from cdc_triggers.console.resource import place_of
 from cdc_triggers.core.meter import SECONDS, Meter
-from cdc_triggers.errors import CdcTriggersError
+from cdc_triggers.errors import CdcTriggersError, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -15,8 +15,8 @@ from cdc_triggers.console.answers import Answer, ApiError, translate
 from cdc_triggers.console.pages.form import Form
 from cdc_triggers.console.pages.rendering import HEADERS
 from cdc_triggers.console.pages.site import Browser, Visit
-from cdc_triggers.console.resource import not_allowed, place_of, read_body, respond
-from cdc_triggers.errors import CdcTriggersError
+from cdc_triggers.console.resource import not_allowed, read_body, respond
+from cdc_triggers.errors import CdcTriggersError, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
