@@ -214,6 +214,10 @@ def _rights(facts: Facts, provider: Provider) -> Iterator[Finding]:
         fix = f"GRANT CREATE ON DATABASE {_quoted(facts.database)} TO {_quoted(role.name)}"
         detail = f"role {role.name} may not create a schema in this database"
         yield blocker("create right", detail, fix)
+    if facts.settings.get("default_transaction_read_only") == "on":
+        detail = f"default_transaction_read_only is on: role {role.name} can write nothing"
+        fix = f"ALTER ROLE {_quoted(role.name)} SET default_transaction_read_only = off"
+        yield blocker("read-only transactions", detail, fix)
 
 
 def _tables(tables: Iterable[TableFacts], role: str) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 APPLICATION_NAME: Final = "cdc-triggers doctor"
 
 _SETTINGS: Final = (
+    "default_transaction_read_only",
     "idle_replication_slot_timeout",
     "max_replication_slots",
     "max_slot_wal_keep_size",

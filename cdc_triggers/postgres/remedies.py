@@ -278,7 +278,8 @@ RULES: Final[tuple[Rule, ...]] = (
         "25006",
         "",
         DatabaseError,
-        "this server takes no writes, it is a standby or read-only: connect to the primary",
+        "this server is a standby: connect to the primary; or transactions are read-only for this "
+        "role: `cdc-triggers doctor` says so",
     ),
     _rule("53100", "", DatabaseError, "the server's disk is full: make room"),
 )

@@ -80,7 +80,15 @@ class PostgresStore:
 
     def take_lease(self, lease_s: float) -> Lease | None:
         """See `ports.Store.take_lease`."""
+        try:
+            return self._take_lease(lease_s)
+        except DatabaseError:
+            self._disconnect()  # else its lock would keep the lease from all others
+            raise
+
+    def _take_lease(self, lease_s: float) -> Lease | None:
         with self._transaction() as cur:
+            _check_rights(cur)
             if not _value(cur, "store_try_lock", slot=self._slot):
                 cur.execute(query("store_end_silent"), {"slot": self._slot, "lease_s": lease_s})
                 return None
@@ -223,6 +231,9 @@ class PostgresStore:
                 }
                 cur.execute(query("store_give_up_lease"), arguments)
         self._generation = 0
+        self._disconnect()
+
+    def _disconnect(self) -> None:
         conn, self._conn = self._conn, None
         if conn is not None:
             conn.close()
@@ -282,6 +293,28 @@ def _set_back(cur: cursor, step: timedelta | None) -> None:
     """PostgreSQL's clock was set back so far since the last heartbeat; None: it was not."""
     if step is not None:
         cur.execute(query("store_set_back"), {"step": step})
+
+
+def _check_rights(cur: cursor) -> None:
+    """Nothing, if the role may write: one that may not would stand by for ever.
+
+    Raises:
+        DatabaseError: what is lacking.
+    """
+    cur.execute(query("store_rights"))
+    role, quoted, lacking, read_only = cur.fetchone() or ("", "", None, False)
+    if lacking:
+        raise DatabaseError(
+            f"a stream writes, and role {role!r} lacks {lacking}",
+            hint="run it as the role that ran `cdc-triggers apply`: `cdc-triggers doctor` says "
+            "which that is",
+        )
+    if read_only:
+        raise DatabaseError(
+            "a stream writes, and transactions are read-only: default_transaction_read_only is on "
+            f"for role {role!r}",
+            hint=f"ALTER ROLE {quoted} SET default_transaction_read_only = off",
+        )
 
 
 def _fenced(slot: str) -> FencedError:

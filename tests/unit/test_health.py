@@ -77,6 +77,13 @@ def set_to(**settings: str) -> dict[str, Finding]:
     return judge(settings={**READY.settings, **settings})
 
 
+def test_a_role_of_read_only_transactions_can_do_nothing_here() -> None:
+    found = set_to(default_transaction_read_only="on")["read-only transactions"]
+    assert found.level is Level.BLOCKER
+    assert found.fix == "ALTER ROLE app SET default_transaction_read_only = off"
+    assert "read-only transactions" not in set_to(default_transaction_read_only="off")
+
+
 def slot_with(**changes: Any) -> Finding:
     return judge(slot=replace(SLOT, **changes))["slot"]
 
