@@ -6,7 +6,11 @@ from typing import Annotated
 
 import typer
 
-from cdc_triggers.cli.options import Dsn, Json  # noqa: TC001 - typer reads annotations at run time
+from cdc_triggers.cli.options import (
+    MOST_LINES,
+    Dsn,
+    Json,
+)
 
 app = typer.Typer(
     help="Clean up what is delivered or dead, and see what was cleaned.", no_args_is_help=True
@@ -83,7 +87,9 @@ def history(
         str | None,
         typer.Option("--trigger", metavar="NAME", show_default=False, help="Only of this trigger."),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Lines at most.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=MOST_LINES, help="Lines at most.")
+    ] = 50,
     dsn: Dsn = None,
     as_json: Json = False,
 ) -> None:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cdc_triggers.cli.options import (  # noqa: TC001 - typer reads annotations at run time
+from cdc_triggers.cli.options import (
+    MOST_LINES,
     Config,
     Dsn,
     Json,
@@ -40,7 +41,9 @@ def try_out(
         typer.Option("--event", metavar="ID", show_default=False, help="Only this past event."),
     ] = None,
     since: Since = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Events at most.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=MOST_LINES, help="Events at most.")
+    ] = 50,
     applied: Annotated[
         bool, typer.Option("--applied", help="The trigger as applied, not as in the file.")
     ] = False,

@@ -12,7 +12,8 @@ from cdc_triggers import settings
 from cdc_triggers.app import document
 from cdc_triggers.app.admin import parse_since
 from cdc_triggers.cli import output
-from cdc_triggers.cli.options import (  # noqa: TC001 - typer reads annotations at run time
+from cdc_triggers.cli.options import (
+    MOST_LINES,
     Dsn,
     Json,
     Since,
@@ -53,7 +54,9 @@ def list_events(
     trigger: Trigger = None,
     status: StatusOption = None,
     since: Since = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Lines at most.")] = 50,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, max=MOST_LINES, help="Lines at most.")
+    ] = 50,
     dsn: Dsn = None,
     as_json: Json = False,
 ) -> None:

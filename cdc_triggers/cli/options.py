@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 DEFAULT_SLOT = "cdc_triggers"
+MOST_LINES = 1_000_000_000
+"""Of --limit: more than anybody reads, and a number that PostgreSQL has."""
 
 
 class Plugin(StrEnum):
