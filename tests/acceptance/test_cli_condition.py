@@ -41,14 +41,16 @@ class Desk:
 
     folder: Path
     database: Database
+    role: str | None = None
 
     def cli(self, *args: str) -> subprocess.CompletedProcess[str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(UNWANTED)}
+        dsn = self.database.dsn if self.role is None else self.database.dsn_as(self.role)
         return subprocess.run(
             [sys.executable, "-m", "cdc_triggers", *args],
             check=False,
             cwd=self.folder,
-            env={**kept, "CDC_TRIGGERS_DSN": self.database.dsn},
+            env={**kept, "CDC_TRIGGERS_DSN": dsn},
             capture_output=True,
             text=True,
             timeout=100,
@@ -159,3 +161,13 @@ def test_without_an_installation_it_says_apply(bare: Desk) -> None:
     done = bare.cli("condition", "test", "order_paid")
     assert done.returncode == 1
     assert "not installed" in done.stderr
+
+
+def test_a_role_that_may_only_read_tries_a_condition(desk: Desk) -> None:
+    role = desk.database.role()
+    desk.database.execute(
+        f"GRANT USAGE ON SCHEMA cdc_triggers TO {role};"
+        f"GRANT SELECT ON ALL TABLES IN SCHEMA cdc_triggers TO {role}"
+    )
+    reader = Desk(desk.folder, desk.database, role)
+    assert reader.trial("order_paid") == desk.trial("order_paid")
