@@ -84,6 +84,19 @@ class Exporters(NamedTuple):
 
         return Resource(dict(self.resource))  # not `create`, which adds what spans do not have
 
+    def collector(self, signal: str, name: str) -> str | None:
+        """Host and port of the collector that an exporter sends to; None: it is not OTLP.
+
+        Raises:
+            UsageError: a variable cannot be used.
+        """
+        from cdc_triggers.telemetry.otlp_target import target  # noqa: PLC0415 - if it is on
+
+        protocol = self._protocol(signal, name)
+        if protocol is None:
+            return None
+        return target(self.environ, signal, grpc=protocol == GRPC).collector
+
     def _protocol(self, signal: str, name: str) -> str | None:
         """That of OTLP; None: it is something else."""
         return protocol(self.environ, signal) if name == "otlp" else PLUGINS.get(name)

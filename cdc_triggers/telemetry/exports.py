@@ -11,14 +11,18 @@ if TYPE_CHECKING:
 class Exports:
     """Of one signal; its methods are called from one thread, but for `dropped`.
 
+    Args:
+        collector: its host and port; None: another exporter, which knows where it sends to.
+
     Attributes:
         sent: records that a collector has taken.
         dropped: records that found no room, or were not taken.
         failures: batches that were not taken.
     """
 
-    def __init__(self, signal: str, telemetry: Telemetry) -> None:
+    def __init__(self, signal: str, telemetry: Telemetry, collector: str | None = None) -> None:
         self.signal = signal
+        self._collector = collector
         self.sent = self.dropped = self.failures = 0
         self._telemetry = telemetry
         self._failing = False
@@ -37,7 +41,13 @@ class Exports:
         if not self._failing:
             self._failing = True
             self._dropped_before = self.dropped
-            self._telemetry.fact("warning", "telemetry.failing", signal=self.signal, error=error)
+            self._telemetry.fact(
+                "warning",
+                "telemetry.failing",
+                signal=self.signal,
+                collector=self._collector,
+                error=error,
+            )
         lost = records if refused is None else min(refused, records)
         self.failures += 1
         self.sent += records - lost

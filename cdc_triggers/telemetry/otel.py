@@ -161,7 +161,8 @@ class OpenTelemetry:
 
     def _exports(self, signal: str, name: str) -> Exports:
         alone = len(self._wanted[signal]) == 1
-        found = Exports(signal if alone else f"{signal} {name}", self._telemetry)
+        collector = self._exporters.collector(signal, name)
+        found = Exports(signal if alone else f"{signal} {name}", self._telemetry, collector)
         self.exports.append(found)
         return found
 

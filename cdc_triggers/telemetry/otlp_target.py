@@ -45,6 +45,15 @@ class Target(NamedTuple):
     secure: bool
     files: Files
 
+    @property
+    def collector(self) -> str:
+        """Host and port, and nothing else of the URL: what stands beside them may be secret."""
+        if self.grpc:  # a name of gRPC's own, dns:///host:port, keeps its last part
+            return self.url.partition("?")[0].rpartition("/")[2].rpartition("@")[2]
+        address = urlsplit(self.url)
+        host = f"[{address.hostname}]" if ":" in (address.hostname or "") else address.hostname
+        return f"{host}:{address.port or (443 if self.secure else 80)}"
+
 
 def target(environ: Mapping[str, str], signal: str, *, grpc: bool = False) -> Target:
     """What the variables say.

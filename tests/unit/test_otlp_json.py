@@ -250,4 +250,5 @@ def test_part_that_is_refused_in_json_is_counted_and_said(signal: str, rejected:
     assert {each.signal: each.failures for each in otel.exports if each.failures} == {signal: 1}
     assert [each.dropped for each in otel.exports if each.signal == signal] == [1]
     error = "the collector refused a part: too old"
-    assert facts.said == [("telemetry.failing", {"signal": signal, "error": error})]
+    keys = {"signal": signal, "collector": collector.url.partition("://")[2], "error": error}
+    assert facts.said == [("telemetry.failing", keys)]

@@ -166,7 +166,12 @@ def test_export_ends_after_its_timeout(variable: str, signal: str) -> None:
     with Collector() as collector:
         collector.deaf = True
         facts, took = asyncio.run(run(collector))
-    assert facts.said[0] == ("telemetry.failing", {"signal": signal, "error": "no answer in time"})
+    keys = {
+        "signal": signal,
+        "collector": collector.url.partition("://")[2],
+        "error": "no answer in time",
+    }
+    assert facts.said[0] == ("telemetry.failing", keys)
     assert took < 8  # the exporter's own timeout is 10
 
 
@@ -180,7 +185,8 @@ def test_part_that_a_collector_refuses_is_counted_and_said() -> None:
     exports = {each.signal: each for each in otel.exports}["traces"]
     assert (exports.sent, exports.dropped, exports.failures) == (1, 1, 1)
     error = "the collector refused a part: too old"
-    assert facts.said == [("telemetry.failing", {"signal": "traces", "error": error})]
+    keys = {"signal": "traces", "collector": collector.url.partition("://")[2], "error": error}
+    assert facts.said == [("telemetry.failing", keys)]
 
 
 def test_what_grpc_refuses_is_said_by_its_status() -> None:
@@ -188,7 +194,8 @@ def test_what_grpc_refuses_is_said_by_its_status() -> None:
         collector.refusal = (grpc.StatusCode.UNAUTHENTICATED, "who are you")
         _, facts = send(collector, OTEL_LOGS_EXPORTER="none")
     error = "gRPC UNAUTHENTICATED"
-    assert facts.said == [("telemetry.failing", {"signal": "traces", "error": error})]
+    keys = {"signal": "traces", "collector": collector.url.partition("://")[2], "error": error}
+    assert facts.said == [("telemetry.failing", keys)]
 
 
 def test_grpc_collector_that_is_full_is_asked_again_when_it_says() -> None:

@@ -189,6 +189,24 @@ def test_grpc_has_an_address_and_a_scheme_or_variable_that_says_whether_by_tls(
 
 
 @pytest.mark.parametrize(
+    ("endpoint", "over_grpc", "expected"),
+    [
+        ("", False, "localhost:4318"),
+        ("http://user:s3cret@c/v1?key=s3cret", False, "c:80"),
+        ("https://[::1]/x", False, "[::1]:443"),
+        ("https://user:s3cret@c:1/x?key=s3cret", True, "c:1"),
+        ("dns://8.8.8.8/user:s3cret@c:1?key=s3cret", True, "c:1"),
+        ("[::1]:4317", True, "[::1]:4317"),
+    ],
+)
+def test_of_where_it_goes_only_host_and_port_are_said(
+    endpoint: str, expected: str, *, over_grpc: bool
+) -> None:
+    environ = {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": endpoint}
+    assert target(environ, "logs", grpc=over_grpc).collector == expected
+
+
+@pytest.mark.parametrize(
     ("variable", "within", "expected"),
     [("", "", 10.0), ("60", "", 30.0), ("60", "2500", 2.5), ("2", "2500", 2.0), ("60", "0", 60.0)],
 )
