@@ -14,7 +14,7 @@ from cdc_triggers.telemetry.limits import log_limits, span_limits
 from cdc_triggers.telemetry.resource import attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from cdc_triggers.ports import Telemetry
     from cdc_triggers.telemetry.log_export import LogPush
@@ -124,14 +124,9 @@ class OpenTelemetry:
         from cdc_triggers.telemetry.semantics import Semantics  # noqa: PLC0415 - as above
         from cdc_triggers.telemetry.tracer import Tracer  # noqa: PLC0415 - as above
 
-        puts = [queue.put for queue in self._queues]
-
-        def put_all(span: bytes) -> None:
-            for put in puts:
-                put(span)
-
+        queues = self._queues
         return Tracer(
-            puts[0] if len(puts) == 1 else put_all,
+            queues[0] if len(queues) == 1 else _Every(queues),
             Semantics(names.slot, names.database, parenting=names.parenting),
             sampler(self._environ),
             propagators(self._environ),
@@ -171,3 +166,18 @@ class OpenTelemetry:
         plugins = {name for names in self._wanted.values() for name in names}
         if found := ignored(self._environ, plugins):
             self._telemetry.fact("warning", "telemetry.ignored", variables=",".join(found))
+
+
+class _Every:
+    """Several queues of spans, each with an exporter of its own."""
+
+    def __init__(self, queues: Sequence[RecordQueue[bytes]]) -> None:
+        self._queues = queues
+
+    def put(self, record: bytes) -> None:
+        for queue in self._queues:
+            queue.put(record)
+
+    def lose(self) -> None:
+        for queue in self._queues:
+            queue.lose()

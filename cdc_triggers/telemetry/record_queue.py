@@ -79,6 +79,10 @@ class RecordQueue(Generic[T]):
         if size + 1 == self._batch:
             self._wake.set()
 
+    def lose(self) -> None:
+        """Count a record that could not be made."""
+        self._exports.dropped += 1
+
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """Send what is queued, for no longer than that; idempotent."""
         self._until = time.monotonic() + timeout_s

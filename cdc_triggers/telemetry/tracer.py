@@ -11,7 +11,7 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from cdc_triggers.core.messages import Begin, Commit, LogRow
 from cdc_triggers.core.trace import TraceContext, context_of
@@ -63,11 +63,23 @@ def _mixed(seed: int, lsn: int, xid: int, chunk: int) -> int:
     return mixed ^ mixed >> 59
 
 
+class Sink(Protocol):
+    """Where spans go."""
+
+    def put(self, record: bytes) -> None:
+        """Take one; never waits."""
+        ...
+
+    def lose(self) -> None:
+        """One could not be made: the event goes on without it."""
+        ...
+
+
 class Tracer:
     """Implements `tracing.Tracing`.
 
     Args:
-        put: takes a span; never waits.
+        sink: takes the spans.
         semantics: makes them.
         sampled: decides by event id and the writer's context.
         propagators: make the headers of a request.
@@ -76,7 +88,7 @@ class Tracer:
 
     def __init__(
         self,
-        put: Callable[[bytes], None],
+        sink: Sink,
         semantics: Semantics,
         sampled: Sampler,
         propagators: tuple[Callable[[TraceContext], Headers], ...],
@@ -84,7 +96,8 @@ class Tracer:
         *,
         parenting: bool,
     ) -> None:
-        self._put = put
+        self._put = sink.put
+        self._lose = sink.lose
         self._semantics = semantics
         self._sampled = sampled
         self._propagators = propagators
@@ -144,8 +157,13 @@ class Tracer:
         """See `tracing.Tracing.ended`."""
         if not (isinstance(span, AttemptSpan) and span.sampled):
             return
+        try:
+            spans = self._semantics.attempted(span, request, outcome, times, follows)
+        except Exception:  # noqa: BLE001 - see `Sink.lose`
+            self._lose()
+            return
         put = self._put
-        for told in self._semantics.attempted(span, request, outcome, times, follows):
+        for told in spans:
             put(told)
 
     def confirmed(self, lsn: Lsn, at: float) -> None:
@@ -155,7 +173,12 @@ class Tracer:
         while pending and pending[0][0] < lsn:
             committed, group, state = pending.popleft()
             recent.pop(committed, None)
-            put(semantics.confirmed(group, state, lsn, at))
+            try:
+                told = semantics.confirmed(group, state, lsn, at)
+            except Exception:  # noqa: BLE001 - see `Sink.lose`
+                self._lose()
+            else:
+                put(told)
 
     def _row(self, row: LogRow, at: float) -> None:
         if self._arrivals and self._position % CHUNK_EVENTS == 0:
@@ -179,7 +202,12 @@ class Tracer:
         lsn, began_s = begin.final_lsn, self._began
         for parent, arrival in self._arrivals.items():
             group = self._group(self._seed, lsn, begin.xid, chunk, parent)
-            self._put(self._semantics.received(group, arrival, begin, began_s, at))
+            try:
+                told = self._semantics.received(group, arrival, begin, began_s, at)
+            except Exception:  # noqa: BLE001 - see `Sink.lose`
+                self._lose()
+                continue
+            self._put(told)
             self._pending.append((lsn, group, "" if parent is None else parent.state))
             if parent is None and not chunk:
                 if len(self._recent) >= PENDING:

@@ -43,9 +43,10 @@ class Facts:
 
 class World:
     def __init__(self, *, parenting: bool = False, **environ: str) -> None:
-        self.put: list[bytes] = []
+        self.made: list[bytes] = []
+        self.lost = 0
         self.tracer = Tracer(
-            self.put.append,
+            self,
             Semantics("slot", parenting=parenting),
             sampler(environ),
             propagators({}),
@@ -53,12 +54,18 @@ class World:
             parenting=parenting,
         )
 
-    def receive(self, messages: Sequence[Message]) -> None:
+    def put(self, record: bytes) -> None:
+        self.made.append(record)
+
+    def lose(self) -> None:
+        self.lost += 1
+
+    def receive(self, messages: Sequence[Message], at: float = 1_000.0) -> None:
         for message in messages:
-            self.tracer.received(message, 1_000.0)
+            self.tracer.received(message, at)
 
     def spans(self, operation: str = "") -> list[Any]:
-        spans = ScopeSpans.FromString(b"".join(self.put)).spans
+        spans = ScopeSpans.FromString(b"".join(self.made)).spans
         return [span for span in spans if span.name.startswith(operation)]
 
     def received(self) -> list[Any]:
@@ -107,7 +114,7 @@ def test_every_attempt_of_a_transaction_is_below_the_receive_of_its_thousand(
     assert len(set(map(place, received))) == len(received)
     for attempting in (world, World(parenting=parenting)):  # the other is another process
         for event in events(messages):
-            attempting.put.clear()
+            attempting.made.clear()
             span = attempting.tracer.begin(delivery(event), SPEC)
             attempting.tracer.ended(span, None, OK, Times(1.0, 1_001.0, 0.5), "delivered")
             [process] = attempting.spans()
@@ -170,7 +177,7 @@ def test_unsampled_event_has_headers_that_say_so_and_leaves_no_span() -> None:
     assert (name, value[-3:]) == ("traceparent", "-00")
     world.tracer.ended(span, None, OK, Times(1.0, 1_001.0, 0.5), "delivered")
     world.tracer.confirmed(Lsn(10_000), 1_002.0)
-    assert world.put == []
+    assert world.made == []
 
 
 def test_spans_say_nothing_of_what_is_in_the_row_the_session_or_the_request() -> None:
@@ -187,7 +194,22 @@ def test_spans_say_nothing_of_what_is_in_the_row_the_session_or_the_request() ->
     world.tracer.ended(span, request, answer, Times(1.0, 1_001.0, 0.5), "delivered")
     world.tracer.confirmed(Lsn(10_000), 1_002.0)
     assert len(world.spans()) == 4
-    assert b"card" not in b"".join(world.put)
+    assert b"card" not in b"".join(world.made)
+
+
+def test_a_span_that_cannot_be_made_is_counted_and_nothing_else_is_lost() -> None:
+    world = World()
+    messages = transaction(100, rows(1), 1)
+    world.receive(messages, at=-1.0)  # before 1970: OTLP has no such time
+    world.receive(transaction(200, rows(1), 1))
+    [event] = events(messages)
+    span = world.tracer.begin(delivery(event), SPEC)
+    world.tracer.ended(span, None, OK, Times(1.0, -1.0, 0.5), "delivered")
+    assert (world.lost, len(world.spans())) == (2, 1)
+    world.tracer.confirmed(Lsn(10_000), -1.0)
+    assert (world.lost, len(world.spans())) == (3, 1)
+    world.tracer.ended(span, None, OK, Times(1.0, 1.0, 0.5), "delivered")
+    assert (world.lost, len(world.spans())) == (3, 2)
 
 
 def park(trigger: str, status: str, tries: int) -> ParkRow:
