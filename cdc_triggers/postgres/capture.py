@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 import psycopg2
 from psycopg2 import errors, sql
 
+from cdc_triggers.core.catalog import Kind
 from cdc_triggers.core.plan import NEW_TABLE, Change, Plan, Statement, make_plan, numbered
 from cdc_triggers.errors import DatabaseError, TriggerFileError
 from cdc_triggers.postgres import retention as retaining
@@ -228,6 +229,8 @@ class Installer:
             # first: when its lock is there nobody is writing, so that each change is in one log
             locks = TableLocks(cursor, self._lock_timeout_ms)
             for beside in current.silenced:
+                if beside.relation.kind is Kind.PARTITIONED:
+                    locks.begin()
                 locks.execute(silence_hasura(beside).sql)
             ids = {captured.oid: captured.id for captured in catalog.captured}
             for table in current.tables:
@@ -329,6 +332,8 @@ def _write_table(cursor: extensions.cursor, table: TablePlan, locks: TableLocks)
         parameters = {"oid": table.relation.oid, "level": table.level, "key": key}
         cursor.execute(query("apply_capture_table"), parameters)
         (table_id,) = cursor.fetchone() or (NEW_TABLE,)
+    if table.relation.kind is Kind.PARTITIONED:
+        locks.begin()
     for rendered in _rendered(table, str(table_id)):
         locks.execute(rendered.sql)
     return table_id

@@ -42,7 +42,8 @@ class TableLocks:
     """Runs what locks the user's tables, in one transaction whose lock_timeout is set.
 
     From the first such statement on, locks are waited for `shortest_ms` in all; and for a moment
-    each, when that time is over.
+    each, when that time is over. Within one statement PostgreSQL counts each wait alone: those for
+    several partitions of a table may still add up.
     """
 
     def __init__(
@@ -55,6 +56,11 @@ class TableLocks:
         self._budget_ms = shortest_ms(cur, lock_timeout_ms)
         self._clock = clock
         self._first: float | None = None
+
+    def begin(self) -> None:
+        """The next statement locks several tables, one after the other: as if one were held."""
+        if self._first is None:
+            self._first = self._clock()
 
     def execute(self, statement: sql.Composable) -> None:
         """Run one.

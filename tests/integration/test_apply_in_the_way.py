@@ -237,13 +237,21 @@ def test_every_event_committed_after_apply_is_in_the_slot_under_load(database: D
     assert sent == logged
 
 
-@pytest.mark.parametrize("ends", [False, True], ids=["apply", "uninstall"])
+TWO = "CREATE TABLE a (id int); CREATE TABLE b (id int)"
+PARTED = "CREATE TABLE a (id int) PARTITION BY LIST (id); CREATE TABLE b PARTITION OF a DEFAULT"
+
+
+@pytest.mark.parametrize(
+    ("tables", "names", "ends"),
+    [(TWO, "ab", False), (TWO, "ab", True), (PARTED, "a", False)],
+    ids=["apply", "uninstall", "apply-partitioned"],
+)
 def test_no_transaction_of_the_users_is_ended_for_a_deadlock(
-    database: Database, *, ends: bool
+    database: Database, tables: str, names: str, *, ends: bool
 ) -> None:
     it, other = database.connect(), database.connect()
-    run(it, "CREATE TABLE a (id int); CREATE TABLE b (id int)")
-    specs = trigger("a", table="a"), trigger("b", table="b")
+    run(it, tables)
+    specs = tuple(trigger(name, table=name) for name in names)
     apply(database, it, *(specs if ends else ()))
     one = Installer(it, slot=database.slot)
     plan = one.plan(specs, {})
