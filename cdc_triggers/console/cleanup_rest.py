@@ -28,6 +28,7 @@ ATTEMPTS = Parameter(
     "delete attempts too, or not; else as clean_invocation_logs says",
     {"type": "boolean"},
 )
+COUNT_ONLY = DRY_RUN._replace(about="only count what would be deleted")
 PAGE = Parameter(
     "limit",
     "lines at most",
@@ -98,7 +99,7 @@ OPERATIONS: tuple[Operation, ...] = (
         clean_up,
         "Cleanup",
         (NAME,),
-        (OLDER_THAN, ATTEMPTS, DRY_RUN),
+        (OLDER_THAN, ATTEMPTS, COUNT_ONLY),
     ),
     Operation(
         *("POST", f"{_C}/pause", "pauseCleanups", "cleanups", "Hold its scheduled clean-ups"),

@@ -43,8 +43,8 @@ def document(*, secret: bool, metrics: bool = True) -> dict[str, Any]:
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation)
     paths["/v1/metadata"] = {"post": _metadata()}
-    paths["/livez"] = {"get": _probe("isAlive", "200 while the process runs", None)}
-    paths["/readyz"] = {"get": _probe("isReady", "200 only while it streams", "ProbeReason")}
+    paths["/livez"] = {"get": _probe("isAlive", "200 while the process runs", "Probe")}
+    paths["/readyz"] = {"get": _probe("isReady", "200 only while it streams", "Ready", "NotReady")}
     if metrics:
         paths["/metrics"] = {"get": _metrics()}
     paths[PATH] = {"get": _description("getDescription", "This document", "application/json")}
@@ -140,9 +140,9 @@ def _metadata() -> dict[str, Any]:
     }
 
 
-def _probe(identifier: str, summary: str, refusal: str | None) -> dict[str, Any]:
-    responses = {"200": _response("Yes", {"$ref": "#/components/schemas/Probe"})}
-    if refusal is not None:
+def _probe(identifier: str, summary: str, yes: str, refusal: str = "") -> dict[str, Any]:
+    responses = {"200": _response("Yes", {"$ref": f"#/components/schemas/{yes}"})}
+    if refusal:
         schema = {"$ref": f"#/components/schemas/{refusal}"}
         responses["503"] = _response("Not now", schema)
     return {

@@ -285,7 +285,7 @@ OPERATIONS: tuple[Operation, ...] = (
         (OF_TRIGGER, DRY_RUN),
     ),
     Operation(
-        *("GET", "/api/deliveries", "listDeliveries", "events", "What is owed: parked and dead"),
+        *("GET", "/api/deliveries", "listDeliveries", "events", "What is parked, dead, archived"),
         list_deliveries,
         "DeliveryList",
         query=_OWED_FILTER,

@@ -71,10 +71,16 @@ def _composed() -> dict[str, Schema]:
             }
         ),
         "Probe": _object({"status": {"enum": ["ok"]}}, closed=False),
-        "ProbeReason": _object(
-            {"status": {"enum": ["unavailable"]}, "reason": {"type": "string"}}, closed=False
-        ),
+        "Ready": _readiness({"status": {"enum": ["ok"]}}),
+        "NotReady": _readiness({"status": {"enum": ["unavailable"]}, "reason": {"type": "string"}}),
     }
+
+
+def _readiness(properties: dict[str, Schema]) -> Schema:
+    """With what a stream counts; a console alone does not."""
+    count = {"type": "integer", "minimum": 0}
+    counted = {"recoveries": count, "recovered": count}
+    return _object({**properties, **counted}, optional=set(counted), closed=False)
 
 
 def _changes() -> dict[str, Schema]:

@@ -204,6 +204,28 @@ def test_what_is_served_is_described_and_nothing_else(metrics: Metrics | None) -
     assert {getattr(route, "path", "") for route in routes} == set(described)
 
 
+def test_the_description_says_what_a_dry_run_counts() -> None:
+    counted = {
+        each.path: parameter.about
+        for each in OPERATIONS
+        for parameter in each.query
+        if parameter.name == "dry_run"
+    }
+    for path, about in counted.items():
+        what = "deleted" if path.endswith("/cleanup") else "sent again"
+        assert about == f"only count what would be {what}", path
+
+
+def test_the_description_has_every_key_of_the_probes() -> None:
+    responses = openapi.document(secret=True)["paths"]["/readyz"]["get"]["responses"]
+    keys = {}
+    for status, response in responses.items():
+        reference = response["content"]["application/json"]["schema"]["$ref"]
+        keys[status] = set(schemas.components()[reference.rpartition("/")[2]]["properties"])
+    counted = {"recoveries", "recovered"}
+    assert keys == {"200": {"status"} | counted, "503": {"status", "reason"} | counted}
+
+
 def _references(value: object) -> Any:
     if isinstance(value, dict):
         if isinstance(value.get("$ref"), str):
