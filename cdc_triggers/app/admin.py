@@ -334,7 +334,7 @@ def _delivered(detail: EventDetail) -> Iterable[DeliveryView]:
 def _unknown_event(event_id: str) -> NotFoundError:
     return NotFoundError(
         f"there is no event {event_id}",
-        hint="check the id; the log keeps events only for the time set in cdc_triggers.ring",
+        hint="check the id; the log keeps events only for the log_days of `retention`",
     )
 
 

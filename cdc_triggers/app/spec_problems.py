@@ -76,7 +76,7 @@ _EXAMPLES = {
     "comment": 'comment: "text"',
     "cleanup_config": 'cleanup_config: {schedule: "0 3 * * *", clear_older_than: 168}',
     "schedule": 'schedule: "0 3 * * *" for 03:00 UTC every day',
-    "clear_older_than": "whole hours, 1 or more: clear_older_than: 168",
+    "clear_older_than": "whole hours from 1 to 1000000: clear_older_than: 168",
     "batch_size": "a whole number from 1 to 100000: batch_size: 10000",
     "timeout": "whole seconds from 1 to 86400: timeout: 60",
     "clean_invocation_logs": "clean_invocation_logs: true, or false",

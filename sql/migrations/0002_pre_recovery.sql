@@ -19,4 +19,6 @@ COMMENT ON COLUMN cdc_triggers.stream.recovering IS 'True: the slot was lost, an
 COMMENT ON COLUMN cdc_triggers.stream.recovery_reason IS 'Why the last recovery was begun.';
 COMMENT ON COLUMN cdc_triggers.stream.recoveries IS 'Recoveries completed.';
 COMMENT ON COLUMN cdc_triggers.stream.recovered IS 'Deliveries that recoveries found in the log and parked.';
-COMMENT ON COLUMN cdc_triggers.delivery.reason IS 'Why it was parked: failed, behind, overflow, paused, slow, drain, redelivered, recovered, imported.';
+COMMENT ON COLUMN cdc_triggers.delivery.reason IS 'Why it was parked: failed, behind, overflow, paused, slow, drain, archived, redelivered, recovered, imported.';
+COMMENT ON COLUMN cdc_triggers.event_log.session IS 'Unparsed: the setting cdc_triggers.session as {"cdc_triggers": ...}, else hasura.user.';
+COMMENT ON COLUMN cdc_triggers.event_log.trace IS 'Unparsed: the setting cdc_triggers.traceparent, else hasura.tracecontext.';

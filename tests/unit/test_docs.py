@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,20 +14,29 @@ from typer.main import get_command
 
 from cdc_triggers import errors, settings
 from cdc_triggers.app import trigger_file
+from cdc_triggers.app.cleanup import Cleaned
+from cdc_triggers.app.condition_trial import Totals, Trial
+from cdc_triggers.app.hasura_pending import PendingReport
 from cdc_triggers.cli.main import app
 from cdc_triggers.console.metadata import BULKS
 from cdc_triggers.console.metadata_calls import CALLS
+from cdc_triggers.console.pages.routes import _MODULES
 from cdc_triggers.console.rest import OPERATIONS
 from cdc_triggers.core import cleanup, condition, images, spec, transform_spec
+from cdc_triggers.core.attempt import FailureKind
 from cdc_triggers.core.cel import cost, parser
 from cdc_triggers.core.cel.checker import VARIABLES
 from cdc_triggers.core.cel.functions import FUNCTIONS as CEL_FUNCTIONS
 from cdc_triggers.core.cel.parser import MACROS
+from cdc_triggers.core.cleanup import CleanupLine
+from cdc_triggers.core.finding import Finding
 from cdc_triggers.core.kriti import limits
 from cdc_triggers.core.kriti.functions import FUNCTIONS
+from cdc_triggers.core.providers import PROVIDERS
+from cdc_triggers.core.views import EventDetail, Redelivery
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from cdc_triggers.core.model import Model
 
@@ -147,6 +158,25 @@ def test_the_trigger_file_reference_has_every_key_of_a_model_and_no_other(name: 
     assert first_cells(sections(REFERENCE / "trigger-file.md", "##")[name]) == keys
 
 
+def bounds(model: type[Model]) -> Iterator[tuple[str, str]]:
+    """Key and number, as it is written, for every limit that a model sets."""
+    for name, value in model.model_json_schema()["properties"].items():
+        for each in (value, *value.get("anyOf", ())):
+            for end in ("minimum", "maximum"):
+                if end in each and each[end] > 1:
+                    yield name, f"{each[end]:,}"
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_trigger_file_reference_has_every_limit_of_a_number(name: str) -> None:
+    section = sections(REFERENCE / "trigger-file.md", "##")[name]
+    for key, figure in bounds(MODELS[name]):
+        row = re.search(rf"^\| `{key}` .*", section, flags=re.MULTILINE)
+        below = section.rpartition("|\n")[2] if name == "Retry" else ""  # of all its seconds
+        assert row
+        assert re.search(rf"(?<![\d,]){figure}(?!,?\d)", row[0] + below), (key, figure)
+
+
 @pytest.mark.parametrize("name", TRANSFORMS)
 def test_the_transform_reference_has_every_key_of_a_model_and_no_other(name: str) -> None:
     found = first_cells(sections(REFERENCE / "transforms.md", "##")[name])
@@ -243,11 +273,68 @@ def test_the_log_reference_has_every_fact_with_its_level_and_keys() -> None:
     assert sorted(written, key=str) == sorted(calls, key=str)
 
 
-def test_the_settings_reference_has_every_variable_that_is_read() -> None:
+def test_the_settings_reference_has_every_variable_of_ours_and_no_other() -> None:
     text = (REFERENCE / "settings.md").read_text("utf-8")
-    others = (settings.CONFIG_VARIABLE, settings.SECRET_VARIABLE, settings.SOURCE_VARIABLE)
-    for name in (*settings.DSN_VARIABLES, *others, settings.TRACE_CONTEXT_VARIABLE):
+    sources = [*(ROOT / "cdc_triggers").rglob("*.py"), ROOT / "hatch_build.py"]
+    ours = re.compile(r"CDC_TRIGGERS_[A-Z_]*[A-Z]")
+    read = {name for file in sources for name in ours.findall(file.read_text("utf-8"))}
+    assert set(ours.findall(text)) == read
+    for name in settings.DSN_VARIABLES:
         assert f"`{name}`" in text
+
+
+def words_in_code(pattern: str, *folders: str) -> set[str]:
+    files = [file for folder in folders for file in (ROOT / folder).rglob("*.*")]
+    texts = [file.read_text("utf-8") for file in files if file.suffix in {".py", ".sql"}]
+    return {word for text in texts for word in re.findall(pattern, text)}
+
+
+def test_schema_and_metrics_have_every_reason_of_a_park_and_every_outcome() -> None:
+    of_the_stream = words_in_code(
+        r"(?:_park|set_aside|_unqueue|empty)\([^\"\n]*\"(\w+)\"", "cdc_triggers/core"
+    )
+    others = words_in_code(r"reason=\"(\w+)\"", "cdc_triggers/core")
+    others |= words_in_code(r"reason = '(\w+)'", "sql/queries")
+    row = re.search(
+        r"^\| `reason` \|.*", sections(REFERENCE / "schema.md", "##")["delivery"], re.MULTILINE
+    )
+    assert row
+    assert set(re.findall(r"`(\w+)`", row[0])) == {"reason"} | of_the_stream | others
+    text = (REFERENCE / "metrics.md").read_text("utf-8")
+    (told,) = re.findall(r"`reason` of a park: (.*?)\. `status`", text, re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", told)) == of_the_stream
+    (told,) = re.findall(r"\n`outcome` of an attempt: (.*?)\. `reason`", text, re.DOTALL)
+    kinds = {f"{each}xx" for each in range(2, 6)} | set(FailureKind)
+    assert set(re.findall(r"`(\w+)`", told)) == kinds
+
+
+KEYS_OF_JSON: dict[str, Iterable[str]] = {
+    "doctor": [each.name for each in dataclasses.fields(Finding)],
+    "import hasura": PendingReport._fields,
+    "cleanup history": CleanupLine._fields,
+    "cleanup run": (*Cleaned._fields, "dry_run"),
+    "condition test": (*Trial._fields, *Totals._fields),
+    "events redeliver": (*Redelivery._fields, "dry_run"),
+    "events show": EventDetail._fields,
+}
+
+
+@pytest.mark.parametrize("name", KEYS_OF_JSON)
+def test_the_cli_reference_has_every_key_of_what_a_command_prints(name: str) -> None:
+    row = re.search(
+        r"^\| `--json` \|.*", COMMAND_SECTIONS[f"cdc-triggers {name}"], flags=re.MULTILINE
+    )
+    assert row
+    assert set(KEYS_OF_JSON[name]) <= set(re.findall(r"`(\w+)`", row[0]))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_cli_reference_has_the_default_of_every_number(name: str) -> None:
+    for param in COMMANDS[name].params:
+        if isinstance(param.default, (int, float)) and not isinstance(param.default, bool):
+            row = re.search(rf"^\| `{param.opts[0]}.*", COMMAND_SECTIONS[name], re.MULTILINE)
+            assert row
+            assert re.search(rf"\b{param.default:g}\b", row[0]), param.opts
 
 
 def test_the_api_reference_has_every_call_and_no_other() -> None:
@@ -256,6 +343,40 @@ def test_the_api_reference_has_every_call_and_no_other() -> None:
     assert {cell for cell in first_cells(found["REST"]) if cell.startswith(METHODS)} == rest
     hasuras = {name.removeprefix("pg_") if "cleanup" in name else name for name in CALLS}
     assert first_cells(found["Hasura's calls"]) == hasuras | BULKS
+
+
+def test_the_api_reference_has_every_status_and_code_of_an_error_and_no_other() -> None:
+    made = r"(?:ApiError|bad_request|problems_error|cls|not_found|_forbidden)\("
+    status = r"(?:\s*(?:HTTPStatus\.\w+|status),)?"
+    codes = words_in_code(rf"{made}{status}\s*\"([a-z-]+)\"", "cdc_triggers/console")
+    codes |= {"already-exists", "conflict", "timeout", "unsupported-media-type", "unexpected"}
+    statuses = words_in_code(r"HTTPStatus\.(\w+)", "cdc_triggers/console")
+    section = sections(REFERENCE / "http-api.md", "##")["Errors"]
+    rows = re.findall(r"^\| ([\d, ]+) \| ([^|]+) \|", section, flags=re.MULTILINE)
+    assert {code for _, cell in rows for code in re.findall(r"`([a-z-]+)`", cell)} == codes
+    written = {int(each) for cell, _ in rows for each in cell.split(", ")}
+    known = {HTTPStatus[name].value for name in statuses}
+    assert written == {each for each in known if each >= HTTPStatus.BAD_REQUEST}
+
+
+def test_the_console_reference_has_every_page_that_is_in_the_menu_or_leads_from_it() -> None:
+    table = sections(REFERENCE / "console.md", "#")["Console"]
+    rows = re.findall(r"^\| [^|]+ \| `/console([^`]*)` \|", table, flags=re.MULTILINE)
+    written = {re.sub("[A-Z]{2,}", "{}", each) for each in rows}
+    served = {re.sub(r"\{\w+\}", "{}", path) for module in _MODULES for path in module.PAGES}
+    assert served - written == {"/triggers/{}/edit"}  # has a part of its own
+    assert written <= served
+
+
+def test_the_providers_page_has_every_service_that_doctor_knows() -> None:
+    text = (ROOT / "docs" / "howto" / "providers.md").read_text("utf-8")
+    names = re.findall(r"^\| ([A-Z][^|]+) \|", text, flags=re.MULTILINE)
+    assert names == [each.name for each in PROVIDERS]
+
+
+def test_the_compose_page_has_every_service() -> None:
+    services = YAML(typ="safe").load(ROOT / "compose" / "compose.yaml")["services"]
+    assert first_cells((ROOT / "compose" / "README.md").read_text("utf-8")) == set(services)
 
 
 def test_the_compose_file_pins_its_images_and_sends_where_it_listens() -> None:

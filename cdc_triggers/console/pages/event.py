@@ -105,7 +105,7 @@ def fill(visit: Visit) -> Context:
         if found is None:
             raise not_found(
                 f"there is no event {event_id}: check the id; "
-                "the log keeps events only for the time set in cdc_triggers.ring"
+                "the log keeps events only for the log_days of `retention`"
             )
         owed = {each.trigger: each for each in events.deliveries(event_id)}
         lines = events.lines([event_id])
