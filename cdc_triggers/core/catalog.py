@@ -65,6 +65,7 @@ class Details(NamedTuple):
         own_row_triggers: its own AFTER row triggers may write to it in the middle of a statement.
         owned: this role may drop its triggers.
         may_trigger: this role may create triggers on it and on its partitions.
+        may_name: and use its schema, without which it cannot name it.
         types: by column, which of `core.cel.functions.Type` its values are in a condition.
         holds: what they hold.
     """
@@ -77,6 +78,7 @@ class Details(NamedTuple):
     own_row_triggers: bool
     owned: bool
     may_trigger: bool
+    may_name: bool = True
     types: Mapping[str, str] = MappingProxyType({})
     holds: Holds[int] = NOTHING
 

@@ -51,11 +51,17 @@ class RoleFacts:
 
 @dataclass(frozen=True)
 class TableFacts:
-    """One table of the user's: kind as in pg_class.relkind, None if there is no such table."""
+    """One table of the user's: kind as in pg_class.relkind, None if there is no such table.
+
+    Attributes:
+        trigger_right: on its partitions too.
+        closed_schema: its schema as it stands in SQL, if the role may not use that; else empty.
+    """
 
     name: str
     kind: str | None
     trigger_right: bool
+    closed_schema: str = ""
 
 
 @dataclass(frozen=True)
@@ -227,8 +233,12 @@ def _tables(tables: Iterable[TableFacts], role: str) -> Iterator[Finding]:
             yield blocker(what, "there is no such table", "check schema and name")
         elif table.kind not in {"r", "p"}:
             yield blocker(what, "it is not a table of rows (a view, or foreign)", "name its table")
+        elif table.closed_schema:
+            fix = f"GRANT USAGE ON SCHEMA {table.closed_schema} TO {_quoted(role)}"
+            yield blocker(what, f"role {role} may not use schema {table.closed_schema}", fix)
         elif not table.trigger_right:
-            fix = f"GRANT TRIGGER ON {table.name} TO {_quoted(role)}"
+            more = ", and on its partitions" if table.kind == "p" else ""
+            fix = f"GRANT TRIGGER ON {table.name} TO {_quoted(role)}{more}"
             yield blocker(what, f"role {role} may not put a trigger on it", fix)
         else:
             yield ok(what, f"role {role} may put a trigger on it")

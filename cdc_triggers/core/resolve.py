@@ -91,6 +91,9 @@ class Resolver:
 
     def _check_rights(self, spec: Trigger, relation: Relation, details: Details) -> None:
         role = self._catalog.role
+        if not details.may_name:
+            text = f"role {role} may not use schema {relation.schema}"
+            self._problem(spec.name, f"{text}: GRANT USAGE ON SCHEMA {relation.schema} TO {role}")
         if not details.may_trigger:
             text = f"role {role} may not create triggers on {relation}"
             more = ", and on its partitions" if relation.kind is Kind.PARTITIONED else ""

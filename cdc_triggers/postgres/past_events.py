@@ -79,7 +79,8 @@ class PastEvents:
 def _permitting(catalog: Catalog) -> Catalog:
     """The same, with all rights on tables: nothing is installed, so nobody has to have them."""
     details = {
-        oid: each._replace(owned=True, may_trigger=True) for oid, each in catalog.details.items()
+        oid: each._replace(owned=True, may_trigger=True, may_name=True)
+        for oid, each in catalog.details.items()
     }
     return catalog._replace(details=details)
 

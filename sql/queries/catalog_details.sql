@@ -19,6 +19,7 @@ SELECT c.oid::bigint,
        pg_catalog.pg_has_role(c.relowner, 'USAGE'),
        pg_catalog.has_table_privilege(c.oid, 'TRIGGER')
            AND NOT EXISTS (SELECT FROM pg_catalog.pg_partition_tree(c.oid) p
-                            WHERE NOT pg_catalog.has_table_privilege(p.relid, 'TRIGGER'))
+                            WHERE NOT pg_catalog.has_table_privilege(p.relid, 'TRIGGER')),
+       pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE')
   FROM pg_catalog.pg_class c
  WHERE c.oid = ANY (%(oids)s::oid[])

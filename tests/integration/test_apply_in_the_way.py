@@ -64,6 +64,19 @@ def test_missing_rights_are_named_with_the_grant(database: Database) -> None:
     assert "trigger_on_replication needs the owner" in found[1]
 
 
+def test_a_schema_that_may_not_be_used_is_named_with_the_grant(database: Database) -> None:
+    role = database.role("REPLICATION")
+    admin = database.connect()
+    run(admin, "CREATE SCHEMA shop; CREATE TABLE shop.orders (id int PRIMARY KEY)")
+    run(admin, f"GRANT TRIGGER ON shop.orders TO {role}")
+    spec = trigger(table="shop.orders")
+    (found,) = problems(database, database.connect(role), spec)
+    assert f"GRANT USAGE ON SCHEMA shop TO {role}" in found
+    run(admin, f"GRANT USAGE ON SCHEMA shop TO {role}")
+    assert not problems(database, database.connect(role), spec)
+    run(admin, f"DROP OWNED BY {role}")
+
+
 def test_a_locked_table_makes_apply_give_up_with_all_as_before(database: Database) -> None:
     it = database.connect()
     run(it, ORDERS + "; CREATE TABLE bills (id int)")

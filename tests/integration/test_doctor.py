@@ -82,6 +82,27 @@ def test_role_with_just_the_documented_rights_has_no_blocker(database: Database)
     database.execute(f"DROP OWNED BY {role}")
 
 
+def test_a_table_in_a_closed_schema_or_with_a_partition_without_the_right_is_told_the_grant(
+    database: Database,
+) -> None:
+    role = database.role("REPLICATION")
+    database.execute("CREATE SCHEMA shop; CREATE TABLE shop.orders (id int)")
+    database.execute(
+        "CREATE TABLE parts (id int) PARTITION BY LIST (id);"
+        "CREATE TABLE part1 PARTITION OF parts FOR VALUES IN (1)"
+    )
+    database.execute(f"GRANT TRIGGER ON shop.orders, parts TO {role}")
+    findings = diagnose(database, role, tables=("shop.orders", "parts"))
+    assert findings["table shop.orders"].level is Level.BLOCKER
+    assert findings["table shop.orders"].fix == f"GRANT USAGE ON SCHEMA shop TO {role}"
+    assert findings["table parts"].level is Level.BLOCKER
+    assert findings["table parts"].fix == f"GRANT TRIGGER ON parts TO {role}, and on its partitions"
+    database.execute(f"GRANT USAGE ON SCHEMA shop TO {role}; GRANT TRIGGER ON part1 TO {role}")
+    findings = diagnose(database, role, tables=("shop.orders", "parts"))
+    assert {findings[f"table {name}"].level for name in ("shop.orders", "parts")} == {Level.OK}
+    database.execute(f"DROP OWNED BY {role}")
+
+
 def test_a_schema_of_another_role_blocks_and_says_whose_it_is(database: Database) -> None:
     role = database.role("REPLICATION")
     database.execute(f"GRANT CREATE ON DATABASE {database.name} TO {role}")

@@ -237,6 +237,12 @@ def test_tables_need_rows_and_the_trigger_right(
     assert judge(tables=(table,))["table public.orders"].level is level
 
 
+def test_a_schema_that_may_not_be_used_blocks() -> None:
+    table = TableFacts("shop.orders", "r", trigger_right=True, closed_schema="shop")
+    found = judge(tables=(table,))["table shop.orders"]
+    assert (found.level, found.fix) == (Level.BLOCKER, "GRANT USAGE ON SCHEMA shop TO app")
+
+
 @pytest.mark.parametrize(
     ("changes", "level", "text"),
     [
