@@ -47,7 +47,9 @@ class Scene:
     def create(self) -> None:
         """Make the database."""
         self._admin(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(self.name)))
-        self._connection = connect(self.dsn, application_name="bench")
+        self._connection = connect(
+            self.dsn, application_name="bench", options={"search_path": "public"}
+        )
 
     def drop(self) -> None:
         """Drop its slots and itself."""

@@ -31,7 +31,9 @@ class Shop:
     """
 
     def __init__(self, dsn: str, clock: Clock) -> None:
-        self._connection = connect(dsn, application_name="shop")
+        self._connection = connect(
+            dsn, application_name="shop", options={"search_path": '"$user", public'}
+        )
         self._clock = clock
         self.rows_written = 0
 

@@ -11,6 +11,7 @@ import errno
 import os
 import re
 import socket
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -39,6 +40,16 @@ _DEFAULTS: Final[Mapping[str, str]] = MappingProxyType(
         "keepalives_interval": "5",
         "keepalives_count": "3",
         "tcp_user_timeout": "20000",
+    }
+)
+
+# Whatever the role or the database sets. Else a function that somebody else has put into `public`
+# runs in place of PostgreSQL's own, with our rights, if its arguments fit better; and a transaction
+# that waited for a lock does not see what it waited for. `options` of the caller win.
+_PINNED: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "search_path": "pg_catalog, pg_temp",
+        "default_transaction_isolation": "read committed",
     }
 )
 
@@ -91,7 +102,7 @@ def connect(
     except psycopg2.Error as error:
         raise _refusal(error) from error
     connection.autocommit = True
-    _configure(connection, options)
+    _configure(connection, {**_PINNED, **options})
     return connection
 
 
@@ -113,7 +124,7 @@ def connect_replication(
         )
     except psycopg2.Error as error:
         raise _refusal(error) from error
-    _configure(connection, _REPLICATION_SETTINGS)
+    _configure(connection, {**_PINNED, **_REPLICATION_SETTINGS})
     return connection
 
 
@@ -182,12 +193,12 @@ def _parameters(dsn: str, application_name: str) -> dict[str, Any]:
 
 
 def _configure(connection: extensions.connection, options: Mapping[str, str]) -> None:
-    if not options:
-        return
+    set_one = "pg_catalog.set_config(%s, %s, false)"
     try:
         with connection.cursor() as cursor:
-            for name, value in options.items():
-                cursor.execute("SELECT set_config(%s, %s, false)", (name, value))
+            cursor.execute(
+                f"SELECT {', '.join([set_one] * len(options))}", [*chain(*options.items())]
+            )
     except psycopg2.Error as error:
         connection.close()
         raise translate(error) from error
