@@ -180,10 +180,6 @@ class Store(Protocol):
         """Keys of what is parked for a trigger; None: more than is worth remembering."""
         ...
 
-    def turn_rings(self) -> Sequence[str]:
-        """Truncate buckets that are past their retention; returns their names."""
-        ...
-
     def end_reader(self) -> None:
         """End what is left of a stream that reads the slot; nothing, unless this one leads."""
         ...

@@ -1,5 +1,7 @@
 """The leader's housekeeping: runs the clean-ups that are due, and once an hour the retention.
 
+The retention is two things: buckets of the logs are emptied, old dead deliveries are deleted.
+
 In a thread and on a connection of its own: a delivery never waits for it. What fails here is said,
 noted in the history, and tried again at its next time; the stream goes on.
 """
@@ -38,6 +40,7 @@ class Housekeeper:
         self._connect = connect
         self._clock = clock
         self._telemetry = telemetry
+        self._turned_at: float | None = None
         self._retained_at: float | None = None
 
     async def run(self) -> None:
@@ -58,6 +61,7 @@ class Housekeeper:
         try:
             if not await worker.run(store.installed):
                 return  # nobody has applied this version yet
+            await self._turn_rings(worker, store)
             if not await worker.run(store.lock):
                 return  # somebody cleans already: until the next look
             cleanups = CleanUps(store, lambda _: None)
@@ -69,6 +73,17 @@ class Housekeeper:
             raise
         finally:
             await worker.run(store.close)
+
+    async def _turn_rings(self, worker: Worker, store: Cleaning) -> None:
+        now = self._clock.monotonic()
+        if self._turned_at is not None and now - self._turned_at < RETENTION_S:
+            return
+        self._turned_at = now
+        try:
+            for name in await worker.run(store.turn_rings):
+                self._telemetry.fact("info", "ring.truncated", partition=name)
+        except Exception as error:  # noqa: BLE001 - nor the clean-ups
+            self._failed(None, error)
 
     async def _clean(
         self, worker: Worker, cleanups: CleanUps, target: Target, at: datetime

@@ -35,6 +35,10 @@ class Cleaning(Protocol):
         """True if the database has the tables of clean-ups."""
         ...
 
+    def turn_rings(self) -> Sequence[str]:
+        """Truncate buckets of the logs that are past their retention; their names."""
+        ...
+
     def cleaners(self) -> tuple[datetime, tuple[Cleaner, ...]]:
         """The server's time, and all applied triggers by name."""
         ...

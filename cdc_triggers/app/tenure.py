@@ -44,7 +44,6 @@ UNSEEN_LAST_S = 0.64
 
 PING_S = 10.0
 SILENCE_S = 30.0
-RING_S = 3600.0
 
 
 class Tenure:
@@ -68,7 +67,6 @@ class Tenure:
         self._reads = True
         self._slice_due = self._reloading = self._stopping = False
         self._lease_until = self._now() + lease_s
-        self._rings_at = self._now()
         self._intake = Intake(engine, adapters, self._confirm)
         self._written_at = self._confirmed_at = 0.0
 
@@ -356,9 +354,6 @@ class Tenure:
             if now - self._confirmed_at >= min(PING_S, SILENCE_S) / 2:
                 self._confirm()
             self._after_change()
-            if now >= self._rings_at:
-                self._rings_at = now + RING_S
-                self._spawn(self._turn_rings())
 
     def _check_health(self, now: float) -> None:
         if now > self._lease_until:
@@ -375,10 +370,6 @@ class Tenure:
             self._intake.heard_at = now
         elif now - self._intake.heard_at > SILENCE_S:
             raise ConnectionLostError(f"the server has been silent for {SILENCE_S:g} s")
-
-    async def _turn_rings(self) -> None:
-        for name in await self._a.worker.run(self._a.store.turn_rings):
-            self._a.telemetry.fact("info", "ring.truncated", partition=name)
 
     # -- tasks ----------------------------------------------------------------------------------
 

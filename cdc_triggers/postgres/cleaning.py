@@ -17,6 +17,7 @@ from cdc_triggers.core.cleanup import Cleaner, CleanupConfig, CleanupLine, Delet
 from cdc_triggers.errors import DatabaseError
 from cdc_triggers.postgres.connect import hang_up, translate
 from cdc_triggers.postgres.queries import query
+from cdc_triggers.postgres.ring import truncate_oldest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,6 +46,7 @@ LEAST_ROWS = 50
 SPAN_PAGES = 1_024
 """Pages of a log that are looked through at most before others get their turn: 8 MiB."""
 
+RING_LOCK_MS = 500
 RETENTION_ROWS = 10_000
 RETENTION_TIMEOUT_S = 60
 
@@ -88,6 +90,13 @@ class PostgresCleaning:
         with self._cursor() as cur:
             cur.execute("SELECT pg_catalog.to_regclass('cdc_triggers.cleanup') IS NOT NULL")
             return cur.fetchone() == (True,)
+
+    def turn_rings(self) -> Sequence[str]:
+        """See `Cleaning`."""
+        try:
+            return truncate_oldest(self._connection, RING_LOCK_MS)
+        except psycopg2.Error as error:
+            raise translate(error) from error
 
     def cleaners(self) -> tuple[datetime, tuple[Cleaner, ...]]:
         """See `Cleaning`."""

@@ -15,16 +15,21 @@ if TYPE_CHECKING:
 def truncate_oldest(connection: extensions.connection, lock_timeout_ms: int) -> tuple[str, ...]:
     """Truncate what is older than the retention; the names of the partitions that are empty now.
 
-    A bucket that is locked for longer than `lock_timeout_ms` is left for the next call. Nothing is
-    locked while a bucket is looked through; under the lock that is done again.
+    A bucket that is locked for longer than `lock_timeout_ms` is left for the next call, and so are
+    all if one cannot even be looked at. Nothing is locked while a bucket is looked through; under
+    the lock that is done again.
 
     Args:
-        connection: an autocommit connection of a role that may truncate the log.
+        connection: an autocommit connection of a role that may truncate the log, with a
+            lock_timeout. It may take long: not the one that keeps a lease.
         lock_timeout_ms: as short as writers may be made to wait.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(query("ring_stale"))
-        stale = cursor.fetchall()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(query("ring_stale"))
+            stale = cursor.fetchall()
+    except errors.LockNotAvailable:
+        return ()
     return tuple(
         name
         for ring, bucket, name in stale

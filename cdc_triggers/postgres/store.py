@@ -24,7 +24,6 @@ from cdc_triggers.postgres.copying import copy, copy_command, copy_lines
 from cdc_triggers.postgres.holder import identity, is_dead
 from cdc_triggers.postgres.queries import query
 from cdc_triggers.postgres.recorded_slot import check_slot
-from cdc_triggers.postgres.ring import truncate_oldest
 from cdc_triggers.postgres.rows import (
     ATTEMPT_COLUMNS,
     PARK_COLUMNS,
@@ -46,7 +45,6 @@ CLAIM_S = 3600.0
 """A claim that its holder forgot ends by itself after this long."""
 
 DONE_ROWS = 10_000
-RING_LOCK_MS = 500
 
 SETTINGS = {
     "TimeZone": "UTC",
@@ -186,18 +184,6 @@ class PostgresStore:
         """See `ports.Store.remaining`."""
         with self._transaction() as cur:
             return _remaining(cur, trigger_id, REMEMBER)[1]
-
-    def turn_rings(self) -> Sequence[str]:
-        """See `ports.Store.turn_rings`."""
-        conn = self._connection()
-        conn.autocommit = True
-        try:
-            return truncate_oldest(conn, RING_LOCK_MS)
-        except psycopg2.Error as error:
-            raise translate(error) from error
-        finally:
-            if not conn.closed:
-                conn.autocommit = False
 
     def end_reader(self) -> None:
         """See `ports.Store.end_reader`."""

@@ -140,11 +140,6 @@ class MemoryStore:
         self._connect()
         return self.database.remaining(trigger_id, self._remember)[1]
 
-    def turn_rings(self) -> Sequence[str]:
-        """See `ports.Store.turn_rings`: in memory nothing is old."""
-        self._connect()
-        return []
-
     def end_reader(self) -> None:
         """See `ports.Store.end_reader`: in memory nobody else reads."""
         self._connect()

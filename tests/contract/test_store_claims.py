@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from support.stores import (
     Led,
-    attempt,
     batch,
     claim,
     due,
@@ -257,9 +256,3 @@ def test_remaining_does_not_count_beyond_what_is_worth_remembering(led: Led) -> 
     led.park(park(world, 1_000))
     assert led.store.remaining(1) is None
     assert led.store.load_start("pgoutput").parked_keys[1] == frozenset({"[1]"})
-
-
-def test_a_young_ring_is_not_turned(led: Led) -> None:
-    led.store.write(batch(attempts=[attempt(led.world, 1)]))
-    assert list(led.store.turn_rings()) == []
-    assert len(led.world.attempts()) == 1

@@ -16,6 +16,7 @@ from cdc_triggers.core.records import Lease
 from cdc_triggers.core.retry import JITTER
 from cdc_triggers.core.spec import LONGEST_S
 from cdc_triggers.errors import SlotError
+from cdc_triggers.postgres.cleaning import PostgresCleaning
 
 if TYPE_CHECKING:
     from support.stores import PostgresWorld
@@ -97,10 +98,11 @@ def test_a_bucket_past_its_retention_is_truncated_and_its_name_returned(
         " bucket = cdc_triggers.attempt_bucket(now() - interval '7 days')"
     )
     store.write(batch(attempts=[attempt(postgres_world, 2)]))
-    (name,) = store.turn_rings()
+    cleaning = PostgresCleaning(postgres_world.connection)
+    (name,) = cleaning.turn_rings()
     assert name.startswith("attempt")
     assert [found for found, _, _ in postgres_world.attempts()] == [event_id(2)]
-    assert list(store.turn_rings()) == []
+    assert list(cleaning.turn_rings()) == []
 
 
 def test_the_stream_row_says_how_far_it_is(postgres_world: PostgresWorld) -> None:

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from support import streaming
+from support.streaming import Endpoint
 
 from cdc_triggers.postgres.capture import Installer
 from cdc_triggers.postgres.ring import truncate_oldest
@@ -80,3 +82,18 @@ def test_a_bucket_in_use_is_left_for_later_and_holds_nobody_up(database: Databas
     assert truncate_oldest(it, 50) == ()
     run(other, "ROLLBACK")
     assert len(truncate_oldest(it, 50)) == 1
+
+
+def test_a_bucket_that_is_locked_for_long_holds_up_no_stream(database: Database) -> None:
+    it, other = database.connect(), database.connect()
+    run(it, "CREATE TABLE orders (id int PRIMARY KEY)")
+    with Endpoint() as endpoint:
+        streaming.apply(database, streaming.trigger("all", "orders", endpoint.url))
+        ((bucket,),) = run(it, "SELECT (cdc_triggers.event_bucket(now()) + 3) % 8")
+        run(other, "BEGIN")
+        run(other, f"LOCK TABLE cdc_triggers.event_log_{bucket} IN ACCESS EXCLUSIVE MODE")
+        with streaming.StreamProcess(database) as stream:
+            run(it, "INSERT INTO orders VALUES (1)")
+            streaming.wait_settled(database, 8)
+            assert "lease" not in stream.log
+    assert len(endpoint.delivered) == 1

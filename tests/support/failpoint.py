@@ -82,12 +82,6 @@ class Source:
 def store(point: Failpoint) -> type[PostgresStore]:
     """A store that can die."""
 
-    class Cursor(extensions.cursor):
-        def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - the driver's name
-            super().execute(query, vars)
-            if self.query is not None and self.query.lstrip().startswith(b"TRUNCATE"):
-                point.reached("truncating")
-
     class Store(PostgresStore):
         def take_lease(self, *arguments: Any, **options: Any) -> Any:
             taken = super().take_lease(*arguments, **options)
@@ -103,10 +97,6 @@ def store(point: Failpoint) -> type[PostgresStore]:
                 point.reached("recorded")
             return result
 
-        def turn_rings(self) -> Any:
-            self._connection().cursor_factory = Cursor
-            return super().turn_rings()
-
         def _park(self, *arguments: Any, **options: Any) -> Any:
             parked = super()._park(*arguments, **options)
             point.reached("parking")
@@ -118,7 +108,17 @@ def store(point: Failpoint) -> type[PostgresStore]:
 def cleaning(point: Failpoint) -> type[PostgresCleaning]:
     """A clean-up that can die."""
 
+    class Cursor(extensions.cursor):
+        def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 - the driver's name
+            super().execute(query, vars)
+            if self.query is not None and self.query.lstrip().startswith(b"TRUNCATE"):
+                point.reached("truncating")
+
     class Dying(PostgresCleaning):
+        def turn_rings(self) -> Any:
+            self._connection.cursor_factory = Cursor
+            return super().turn_rings()
+
         @contextmanager
         def _batch(self, timeout_s: int) -> Iterator[extensions.cursor]:
             with super()._batch(timeout_s) as cursor:

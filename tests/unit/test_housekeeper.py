@@ -35,6 +35,8 @@ class Store:
     def __init__(self, error: Exception | None = None, *, installed: bool = True) -> None:
         self.error = error
         self.there = installed
+        self.old: list[str] = []
+        self.unturned: Exception | None = None
         self.calls: list[Any] = []
         self.hung_up = False
         self.closed = threading.Event()
@@ -49,6 +51,11 @@ class Store:
         config = CleanupConfig(schedule="* * * * *", clear_older_than=1)
         since = NOW - timedelta(days=1)
         return NOW, (Cleaner(1, "a", 1, config, paused=False, since=since),)
+
+    def turn_rings(self) -> list[str]:
+        if self.unturned is not None:
+            raise self.unturned
+        return self.old
 
     def lock(self) -> bool:
         return True
@@ -122,6 +129,22 @@ def test_a_clean_up_that_fails_is_told_and_noted_and_the_retention_comes_all_the
     facts = asyncio.run(turn(store))
     assert store.calls == [("schedule", NOW), "failed", "retain"]
     assert facts.told == [("cleanup.failed", {"trigger": "a", "error": "too slow"})]
+
+
+def test_buckets_that_are_emptied_are_told() -> None:
+    store = Store()
+    store.old = ["event_log_3"]
+    facts = asyncio.run(turn(store))
+    assert facts.told[0] == ("ring.truncated", {"partition": "event_log_3"})
+    assert store.calls == [("schedule", NOW), "completed", "retain"]
+
+
+def test_buckets_that_cannot_be_emptied_keep_nothing_else_from_being_cleaned() -> None:
+    store = Store()
+    store.unturned = DatabaseError("no right")
+    facts = asyncio.run(turn(store))
+    assert facts.told[0] == ("cleanup.failed", {"trigger": None, "error": "no right"})
+    assert store.calls == [("schedule", NOW), "completed", "retain"]
 
 
 def test_a_database_of_an_older_version_is_left_alone() -> None:
