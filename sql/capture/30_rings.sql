@@ -12,7 +12,7 @@ BEGIN
            AND NOT EXISTS (SELECT FROM cdc_triggers.event_log l
                             WHERE l.bucket = ring_bucket_is_stale.bucket AND l.created_at >= horizon)
            AND NOT EXISTS (SELECT FROM cdc_triggers.event_log l JOIN cdc_triggers.stream s
-                                    ON NOT pg_visible_in_snapshot(l.xid, s.settled_snapshot)
+                                    ON pg_visible_in_snapshot(l.xid, s.settled_snapshot) IS NOT TRUE
                             WHERE l.bucket = ring_bucket_is_stale.bucket AND s.holder IS NOT NULL);
     END IF;
     RETURN EXISTS (SELECT FROM cdc_triggers.attempt a WHERE a.bucket = ring_bucket_is_stale.bucket)

@@ -147,6 +147,7 @@ INSERT INTO cdc_triggers.event_log
 SELECT cdc_triggers.event_bucket(at), n, gen_random_uuid(), -1, '1', at, 'INSERT', 'public', 'old'
   FROM (SELECT clock_timestamp() - interval '7 days' AS at) moment, generate_series(1, 1000) n"""
 NEW_IDS = "SELECT id::text FROM cdc_triggers.event_log WHERE table_name = 'counter'"
+SETTLES = "SELECT FROM cdc_triggers.stream WHERE settled_snapshot IS NOT NULL"
 OLD_COUNT = "SELECT count(*) FROM cdc_triggers.event_log WHERE table_name = 'old'"
 
 
@@ -159,8 +160,10 @@ def test_killed_while_it_truncates_a_bucket_it_leaves_the_bucket_whole_and_trunc
     load = Load(database, kills * MOST, per_second=PER_SECOND)
     with Endpoint() as endpoint:
         apply(database, trigger(NAME, "counter", endpoint.url))
-        database.execute(OLD)
         stream = StreamProcess(database)
+        with stream.start():  # a bucket is kept as long as nothing is known to be settled
+            wait_until(lambda: database.execute(SETTLES), what="something is settled")
+        database.execute(OLD)
         with Witness(database, [endpoint], stream) as witness, load:
             for _ in range(kills):
                 stream.start(failpoint=("truncating", 1)).wait_killed()

@@ -73,6 +73,15 @@ def test_a_bucket_with_an_event_that_the_stream_has_not_settled_is_kept(database
     assert len(truncate_oldest(it, 100)) == 1
 
 
+def test_a_bucket_is_kept_while_nothing_is_known_to_be_settled(database: Database) -> None:
+    it = database.connect()
+    apply(database, it)
+    run(it, OLD_EVENT, "7 days")
+    run(it, "UPDATE cdc_triggers.stream SET holder = gen_random_uuid(), generation = 1")
+    assert run(it, "SELECT settled_snapshot FROM cdc_triggers.stream") == [(None,)]
+    assert truncate_oldest(it, 100) == ()
+
+
 def test_a_bucket_in_use_is_left_for_later_and_holds_nobody_up(database: Database) -> None:
     it, other = database.connect(), database.connect()
     apply(database, it)
