@@ -96,11 +96,7 @@ class PostgresRecovery:
             self._owed = reader.cursor("owed")
             self._owed.execute(
                 query("recovery_owed"),
-                {
-                    "large": LARGE_BYTES,
-                    "snapshot": self._settled_snapshot,
-                    "settled": lsns.show(self._settled),
-                },
+                {"large": LARGE_BYTES, "snapshot": self._settled_snapshot},
             )
 
     def read(self) -> Sequence[OwedRow]:

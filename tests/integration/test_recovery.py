@@ -27,6 +27,11 @@ def recoveries(database: Database) -> tuple[int, int]:
     return row
 
 
+def recorded(database: Database) -> int:
+    [(count,)] = database.execute("SELECT count(*) FROM cdc_triggers.attempt")
+    return int(count)
+
+
 @pytest.mark.servers("18", "16", "system")
 def test_a_role_with_just_the_documented_rights_recovers(database: Database) -> None:
     role = database.role("REPLICATION")
@@ -126,3 +131,22 @@ def test_a_recovery_waits_for_a_transaction_that_writes_and_stops_when_told_to(
         with StreamProcess(database):
             wait_settled(database)
     assert sorted(b["event"]["data"]["new"]["id"] for b in endpoint.bodies) == [1, 2]
+
+
+def test_what_is_recorded_as_delivered_is_not_recovered_however_long_ago_that_was_settled(
+    database: Database,
+) -> None:
+    database.execute(TABLE)
+    with Endpoint() as endpoint:
+        apply(database, trigger("all", "orders", endpoint.url))
+        with StreamProcess(database) as stream:
+            with database.connect().cursor() as cursor:
+                for number in range(200):
+                    cursor.execute("INSERT INTO orders VALUES (%s, 'x')", [number])
+            wait_until(lambda: recorded(database) == 200, what="all is recorded")
+            stream.kill()
+        drop_slot(database)
+        with StreamProcess(database):
+            wait_settled(database)
+    assert recoveries(database) == (1, 0)
+    assert len(endpoint.bodies) == 200
