@@ -111,11 +111,11 @@ class Slot:
             if cursor.fetchone() == (True,):
                 names.update(name for (name,) in self._rows("apply_slot_names", {}))
         rows = [r for r in self._rows("catalog_slot", {"names": sorted(names)}) if r[2] == r[3]]
-        for name, *_, active, pid, _ in rows:
-            if active:
-                raise SlotBusyError(
-                    f"slot {name} is in use by pid {pid}", hint="stop the stream first"
-                )
+        readers = [(name, pid) for name, *_, active, pid, _ in rows if active]
+        # a leader that has just lost its slot makes it anew, and nothing would know of that one
+        leaders = self._rows("apply_leaders", {"names": sorted(names)})
+        for name, pid in (*readers, *leaders):
+            raise SlotBusyError(f"slot {name} is in use by pid {pid}", hint="stop the stream first")
         for name, *_ in rows:
             self._rows("apply_drop_slot", {"name": name})
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
+import uuid
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import psycopg2
@@ -21,6 +23,7 @@ from cdc_triggers.errors import (
     SlotError,
 )
 from cdc_triggers.postgres.capture import Installer
+from cdc_triggers.postgres.store import PostgresStore
 
 if TYPE_CHECKING:
     from support.databases import Database
@@ -190,6 +193,20 @@ def test_no_right_to_replicate_is_said_with_the_remedy_and_leaves_nothing(
             sql.Identifier(database.name), sql.Identifier(role)
         ),
     )
+
+
+def test_uninstall_refuses_while_a_stream_leads_that_does_not_read_the_slot_just_now(
+    database: Database,
+) -> None:
+    it = database.connect()
+    run(it, ORDERS)
+    apply(database, it, trigger())
+    with closing(PostgresStore(database.dsn, database.slot, str(uuid.uuid4()))) as store:
+        assert store.take_lease(10.0) is not None
+        before = run(it, EVERYTHING)
+        with pytest.raises(SlotBusyError, match="in use by pid"):
+            installer(database, it).uninstall()
+        assert run(it, EVERYTHING) == before
 
 
 def test_uninstall_refuses_while_a_stream_reads_the_slot(database: Database) -> None:
