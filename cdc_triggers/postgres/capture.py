@@ -299,7 +299,7 @@ class Installer:
     def _blocked(self) -> DatabaseError:
         with self._connection.cursor() as cursor:
             cursor.execute(query("apply_blockers"))
-            found = [f"pid {pid} ({user}, open for {age} s)" for pid, user, age in cursor]
+            found = [f"{who}, open for {age} s)" for who, age in cursor]
         who = "; open transactions: " + ", ".join(found) if found else ""
         return DatabaseError(
             f"other transactions were in the way {_TRIES} times{who}",

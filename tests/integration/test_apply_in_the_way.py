@@ -124,6 +124,17 @@ def test_a_first_apply_that_cannot_make_its_slot_leaves_nothing_behind(database:
     assert run(it, EVERYTHING) == before
 
 
+def test_a_prepared_transaction_that_is_in_the_way_is_named(database: Database) -> None:
+    it, other, gid = database.connect(), database.connect(), f"{database.name}'s"
+    run(it, ORDERS)
+    run(other, "BEGIN")
+    run(other, "SELECT pg_current_xact_id()")
+    run(other, "PREPARE TRANSACTION %s", gid)
+    with pytest.raises(DatabaseError, match=f"prepared transaction '{gid[:-2]}''s' .*, open for"):
+        apply(database, it, trigger())
+    run(other, "ROLLBACK PREPARED %s", gid)
+
+
 def test_an_interrupt_while_the_slot_is_made_leaves_nothing_behind(database: Database) -> None:
     it, other = database.connect(), database.connect()
     run(it, ORDERS)
