@@ -12,7 +12,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 import grpc
 
 from cdc_triggers.telemetry import tls
-from cdc_triggers.telemetry.otlp_export import Busy
+from cdc_triggers.telemetry.otlp_export import Busy, TooLarge
 from cdc_triggers.telemetry.otlp_target import USER_AGENT
 from cdc_triggers.telemetry.record_queue import ExportError
 
@@ -32,6 +32,9 @@ RETRIED = frozenset(
     }
 )
 
+SIZED = frozenset({grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.OUT_OF_RANGE})
+"""What servers say to a message above their limit; Rust's say the second."""
+
 COMPRESSIONS = {
     "none": grpc.Compression.NoCompression,
     "gzip": grpc.Compression.Gzip,
@@ -41,6 +44,7 @@ COMPRESSIONS = {
 _UNTRUSTED = re.compile(r"CERTIFICATE_VERIFY_FAILED(?:: (?P<why>[^:;(]+))?")
 _HANDSHAKE = re.compile(r"handshake failed|SSL_ERROR|TSI_", re.IGNORECASE)
 _NAME = re.compile(r"hostname verification|not match|peer name", re.IGNORECASE)
+_LARGE = re.compile(r"larger than max|exceeds maximum|too large", re.IGNORECASE)
 _CLOSED = re.compile(r"socket closed|connection reset|broken pipe", re.IGNORECASE)
 
 
@@ -54,7 +58,7 @@ class GrpcTransport:
         self._channel: Any = None
         self._call: Any = None
 
-    def send(self, body: bytes, timeout_s: float) -> bytes | Busy:
+    def send(self, body: bytes, timeout_s: float) -> bytes | Busy | TooLarge:
         """See `otlp_export.Transport.send`."""
         if self._call is None:
             self._channel = self._connect()
@@ -81,7 +85,7 @@ class GrpcTransport:
         credentials = grpc.ssl_channel_credentials(authority, key or certificate, certificate)
         return grpc.secure_channel(target.url, credentials, options, compression)
 
-    def _refused(self, error: Any) -> Busy:
+    def _refused(self, error: Any) -> Busy | TooLarge:
         """Raises ExportError if another attempt makes no sense."""
         code, details = error.code(), error.details() or ""
         if code is grpc.StatusCode.UNAVAILABLE:
@@ -89,6 +93,8 @@ class GrpcTransport:
             if self._target.secure and (found := _trouble(details)):
                 raise ExportError(found) from error
         text = f"gRPC {code.name}"
+        if code in SIZED and _LARGE.search(details):
+            return TooLarge(f"{text}: the batch is too large")
         if self._target.secure and _CLOSED.search(details):
             # since TLS 1.3 a client learns no more than that
             text += ": closed after TLS; perhaps it asks for a client certificate"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import httpx
 
 from cdc_triggers.telemetry import tls
-from cdc_triggers.telemetry.otlp_export import Busy
+from cdc_triggers.telemetry.otlp_export import Busy, TooLarge
 from cdc_triggers.telemetry.otlp_target import USER_AGENT
 from cdc_triggers.telemetry.record_queue import ExportError
 
@@ -73,7 +73,7 @@ class HttpTransport:
         )
         self._client: httpx.Client | None = None
 
-    def send(self, body: bytes, timeout_s: float) -> bytes | Busy:
+    def send(self, body: bytes, timeout_s: float) -> bytes | Busy | TooLarge:
         """See `otlp_export.Transport.send`."""
         if self._client is None:
             self._client = self._connect()
@@ -116,9 +116,11 @@ class HttpTransport:
             self._client = None
 
 
-def _refused(answer: httpx.Response) -> Busy:
+def _refused(answer: httpx.Response) -> Busy | TooLarge:
     """Raises ExportError if another attempt makes no sense."""
     text = f"HTTP {answer.status_code}"
+    if answer.status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return TooLarge(text)
     if answer.status_code not in RETRIED:
         raise ExportError(text)
     return Busy(text, _asked_s(answer.headers.get("retry-after", ""), time.time()))

@@ -110,7 +110,8 @@ class Collected:
 class Collector(Collected):
     """Answers 200, or what `status` says; a set `deaf` makes it wait without an answer.
 
-    `answer` is what it says to what it takes, in what it was asked in. With `tls` it speaks HTTPS.
+    `answer` is what it says to what it takes, in what it was asked in. A body of more than `most`
+    bytes is answered with 413. With `tls` it speaks HTTPS.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
@@ -118,6 +119,7 @@ class Collector(Collected):
         self.status = 200
         self.deaf = False
         self.answer = b""
+        self.most: int | None = None
         self._scheme = "http" if tls is None else "https"
         self._free = threading.Event()
 
@@ -171,11 +173,14 @@ class Collector(Collected):
         if self.deaf:
             self._free.wait()
         unpack = UNPACKERS.get(handler.headers.get("content-encoding", ""), bytes)
-        if self.status == 200:
+        status = self.status
+        if self.most is not None and len(body) > self.most:
+            status = 413
+        if status == 200:
             message = decode(handler.path, kind, unpack(body))
             headers = {name.lower(): value for name, value in handler.headers.items()}
             self.requests.append((handler.path, headers, message))
-        handler.send_response(self.status)
+        handler.send_response(status)
         handler.send_header("content-type", kind)
         handler.send_header("content-length", str(len(self.answer)))
         handler.end_headers()

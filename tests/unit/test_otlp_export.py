@@ -5,19 +5,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.collector import Collector, GrpcCollector
 
-from cdc_triggers.telemetry.otlp_export import OtlpExporter
+from cdc_triggers.telemetry import otlp_export
+from cdc_triggers.telemetry.exporters import Exporters
+from cdc_triggers.telemetry.otlp import Kind, Template, attribute
+from cdc_triggers.telemetry.otlp_export import OtlpExporter, TooLarge
 from cdc_triggers.telemetry.record_queue import ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+LINES = ("http/protobuf", "http/json")
+
 
 class Taken:
-    def __init__(self) -> None:
-        self.bodies: list[bytes] = []
+    """Takes bodies of so many bytes at most."""
 
-    def send(self, body: bytes, _timeout_s: float) -> bytes:
+    def __init__(self, most: int = 1_000) -> None:
+        self.bodies: list[bytes] = []
+        self.refused = 0
+        self._most = most
+
+    def send(self, body: bytes, _timeout_s: float) -> bytes | TooLarge:
+        if len(body) > self._most:
+            self.refused += 1
+            return TooLarge("too large")
         self.bodies.append(body)
         return b""
 
@@ -29,6 +44,14 @@ def encode(records: Sequence[str]) -> bytes:
     return "".join(records).encode("ascii")
 
 
+def spans(count: int) -> list[bytes]:
+    """Of 2 KiB each."""
+    template = Template("process", Kind.CONSUMER, ())
+    own = attribute("url.full", "u" * 2_000)
+    ids = ((1 + number).to_bytes(8, "big") for number in range(count))
+    return [template.span(b"t" * 16, each, b"", 1, 2, own=own) for each in ids]
+
+
 def test_a_batch_that_cannot_be_encoded_is_lost_and_the_next_is_sent() -> None:
     taken = Taken()
     exporter = OtlpExporter(encode, taken, 1.0)
@@ -36,3 +59,64 @@ def test_a_batch_that_cannot_be_encoded_is_lost_and_the_next_is_sent() -> None:
         exporter.export(["é"])
     exporter.export(["e"])
     assert taken.bodies == [b"e"]
+
+
+@pytest.mark.parametrize("protocol", LINES)
+def test_a_batch_that_is_too_large_for_a_collector_over_http_is_sent_in_parts(
+    protocol: str,
+) -> None:
+    with Collector() as collector:
+        collector.most = 1_000_000  # as nginx by default
+        environ = collector.environ(OTEL_EXPORTER_OTLP_PROTOCOL=protocol)
+        exporter = Exporters(environ, {}).spans("otlp", None)
+        exporter.export(spans(1_000))
+        assert len({span.span_id for span in collector.spans()}) == len(collector.spans()) == 1_000
+
+
+def test_a_batch_that_is_too_large_for_a_collector_over_grpc_is_sent_in_parts() -> None:
+    with GrpcCollector() as collector:  # takes 4 MiB, as all do by default
+        exporter = Exporters(collector.environ(), {}).spans("otlp", None)
+        exporter.export(spans(4_096))
+        assert len({span.span_id for span in collector.spans()}) == len(collector.spans()) == 4_096
+
+
+@given(
+    st.lists(st.integers(1, 50), min_size=1, max_size=60), st.integers(1, 60), st.integers(0, 60)
+)
+def test_parts_have_every_record_once_and_those_that_are_too_large_alone_are_counted(
+    sizes: list[int], most: int, least: int
+) -> None:
+    taken = Taken(most)
+    records = [chr(65 + number % 26) * size for number, size in enumerate(sizes)]
+    exporter = OtlpExporter(encode, taken, 10.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(otlp_export, "LEAST_BYTES", least)
+        try:
+            exporter.export(records)
+        except ExportError as error:
+            lost = len(records) if error.refused is None else error.refused
+        else:
+            lost = 0
+    sent = b"".join(taken.bodies).decode()
+    if least < most:  # then what it takes is looked for to the end
+        assert sent == "".join(record for record in records if len(record) <= most)
+        assert lost == sum(size > most for size in sizes)
+    assert len(sent) <= sum(sizes)
+
+
+def test_what_a_collector_calls_too_large_once_is_not_sent_to_it_again() -> None:
+    taken = Taken(100_000)
+    exporter = OtlpExporter(encode, taken, 10.0)
+    records = ["r" * 1_000] * 150
+    for _ in range(10):
+        exporter.export(records)
+    assert (taken.refused, sum(map(len, taken.bodies))) == (1, 1_500_000)
+
+
+def test_a_collector_that_takes_nothing_is_not_asked_for_each_record() -> None:
+    taken = Taken(0)
+    exporter = OtlpExporter(encode, taken, 10.0)
+    with pytest.raises(ExportError, match="too large") as found:
+        exporter.export(["r" * 1_000] * 1_000)
+    assert (found.value.refused, taken.bodies) == (1_000, [])
+    assert taken.refused < 40
