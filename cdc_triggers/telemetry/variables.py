@@ -20,6 +20,9 @@ SIZES = {"BSP": (32_768, 4_096), "BLRP": (16_384, 2_048)}
 """Queue and batch of spans and log records. More than in the specification: at 5,000 events a
 second its queue of 2,048 spans is full after 0.1 s."""
 
+MOST = 1_000_000_000
+"""Of a time in seconds or milliseconds. No thread waits for more than 9 times as many seconds."""
+
 DELAY_S, METRICS_S, TIMEOUT_S, EXPORT_S = 5.0, 60.0, 10.0, 30.0
 
 FILTERS = ("trace_based", "always_on", "always_off")
@@ -83,11 +86,11 @@ def batching(environ: Mapping[str, str], prefix: str) -> Batching:
     """What OTEL_BSP_* (spans) or OTEL_BLRP_* (log records) say.
 
     Raises:
-        UsageError: one of them is no positive number.
+        UsageError: one of them is no positive number, or a size is no whole one.
     """
     queue, batch = SIZES[prefix]
-    queue = int(number(environ, f"OTEL_{prefix}_MAX_QUEUE_SIZE", queue))
-    batch = int(number(environ, f"OTEL_{prefix}_MAX_EXPORT_BATCH_SIZE", batch))
+    queue = _size(environ, f"OTEL_{prefix}_MAX_QUEUE_SIZE", queue)
+    batch = _size(environ, f"OTEL_{prefix}_MAX_EXPORT_BATCH_SIZE", batch)
     delay_s = number(environ, f"OTEL_{prefix}_SCHEDULE_DELAY", DELAY_S * 1000) / 1000
     return Batching(queue, min(batch, queue), delay_s)
 
@@ -131,8 +134,16 @@ def natural(environ: Mapping[str, str], name: str) -> int | None:
     return int(text)
 
 
+def _size(environ: Mapping[str, str], name: str, default: int) -> int:
+    """A positive whole number: of 0 records nothing would ever be sent."""
+    found = natural(environ, name)
+    if found == 0:
+        raise UsageError(f"{name} is 0", hint="set it to a positive whole number")
+    return default if found is None else found
+
+
 def number(environ: Mapping[str, str], name: str, default: float) -> float:
-    """A positive number.
+    """A positive number, of a size that timers take.
 
     Raises:
         UsageError: it is none.
@@ -142,6 +153,8 @@ def number(environ: Mapping[str, str], name: str, default: float) -> float:
         value = float(text) if text else default
     except ValueError:
         value = 0.0
-    if not 0 < value < float("inf"):
-        raise UsageError(f"{name} is {text!r}", hint="set it to a positive number")
+    if not 0 < value <= MOST:
+        raise UsageError(
+            f"{name} is {text!r}", hint=f"set it to a positive number, {MOST:,} at the most"
+        )
     return value
