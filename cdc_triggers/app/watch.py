@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from cdc_triggers.tracing import Span, Tracing
 
 EXEMPLAR_S: Final = 1.0
-"""How long an exemplar stays: one is enough for whoever scrapes."""
+"""How long an exemplar stays: one is enough for whoever scrapes. One of the future, after a clock
+was set back, does not stay at all."""
 
 
 class Attempt:
@@ -187,7 +188,7 @@ def _add(histogram: Histogram, value: float, at: float, span: Span | None) -> No
     if span is None or not span.sampled:
         return
     last = histogram.exemplars.get(bucket)
-    if last is None or at - last.at >= EXEMPLAR_S:
+    if last is None or not 0.0 <= at - last.at < EXEMPLAR_S:
         histogram.exemplars[bucket] = Exemplar(value, at, span.trace_id, span.process_id)
 
 
@@ -195,7 +196,7 @@ def _add_always(histogram: Histogram, value: float, at: float, span: Span | None
     """Also of what is not traced: such an exemplar leads to no trace."""
     bucket = histogram.add(value)
     last = histogram.exemplars.get(bucket)
-    if last is None or at - last.at >= EXEMPLAR_S:
+    if last is None or not 0.0 <= at - last.at < EXEMPLAR_S:
         traced = span is not None and span.sampled
         ids = (span.trace_id, span.process_id) if traced else ("", "")  # type: ignore[union-attr]
         histogram.exemplars[bucket] = Exemplar(value, at, *ids)

@@ -9,7 +9,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ScopeSpans
 from support.collector import values
 from support.stream import trigger_row
 
-from cdc_triggers.app.watch import Watch
+from cdc_triggers.app.watch import EXEMPLAR_S, Watch
 from cdc_triggers.core.attempt import Failure, FailureKind, Request, Response
 from cdc_triggers.core.attempt_log import Times
 from cdc_triggers.core.delivery import Delivery
@@ -268,3 +268,14 @@ def test_watch_counts_from_the_commit_and_each_delivery_once() -> None:
     assert watch.meter.of("a").parked == {"failed": 1}
     assert watch.meter.of("a").dead == 1  # of the other the last attempt counts
     assert watch.meter.batch_records.sum == 3
+
+
+@pytest.mark.parametrize("exemplars", ["trace_based", "always_on"])
+def test_exemplars_go_on_after_the_clock_was_set_back(exemplars: str) -> None:
+    clock, world = ManualClock(), World()
+    watch = Watch(clock, Facts(), world.tracer, exemplars)
+    made = delivery(events(transaction(100, rows(1), 1))[0])
+    for wall in (10_000.0, 10_000.5, 6_400.0, 6_400.9, 6_401.5):
+        watch.ended(watch.begin(made, SPEC), OK, Times(made.started, wall, 0.5), "delivered")
+        [found] = watch.meter.of(SPEC.name).attempt.exemplars.values()
+        assert 0.0 <= wall - found.at < EXEMPLAR_S
