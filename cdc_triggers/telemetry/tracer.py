@@ -116,11 +116,7 @@ class Tracer:
         if kind is LogRow:
             self._row(message, at)  # type: ignore[arg-type]
         elif kind is Begin:
-            self._begin = message  # type: ignore[assignment]
-            self._began = at
-            self._position = 0
-            if self._arrivals:
-                self._arrivals.clear()
+            self._start(message, at)  # type: ignore[arg-type]
         elif kind is Commit:
             if self._arrivals:
                 self._flush(at)
@@ -179,6 +175,25 @@ class Tracer:
                 self._lose()
             else:
                 put(told)
+
+    def _start(self, begin: Begin, at: float) -> None:
+        self._begin = begin
+        self._began = at
+        self._position = 0
+        if self._arrivals:
+            self._arrivals.clear()
+        pending, lsn = self._pending, begin.final_lsn
+        if pending and pending[-1][0] >= lsn:
+            self._forget(lsn)
+
+    def _forget(self, lsn: Lsn) -> None:
+        """Commits come in order: what was received from there on comes again, or never was.
+
+        The first after a reconnect, the second after a failover that lost the end of the WAL.
+        """
+        pending = self._pending
+        while pending and pending[-1][0] >= lsn:
+            self._recent.pop(pending.pop()[0], None)
 
     def _row(self, row: LogRow, at: float) -> None:
         if self._arrivals and self._position % CHUNK_EVENTS == 0:

@@ -141,6 +141,34 @@ def test_transactions_have_traces_of_their_own_and_are_confirmed_once() -> None:
     assert told == ["0/13BA"] * 50 + ["0/4E20"] * 50
 
 
+def test_what_is_received_again_after_a_reconnect_is_confirmed_once() -> None:
+    world = World()
+    sent = [transaction(n * 100, rows(1), n) for n in range(1, 6)]
+    for messages in sent:
+        world.receive(messages)
+    world.receive(transaction(600, rows(1), 6)[:-1])  # the connection is lost in the midst of it
+    world.tracer.confirmed(Lsn(150), 1_001.0)
+    for messages in sent[1:]:
+        world.receive(messages)
+    for confirmed in (350, 10_000):
+        world.tracer.confirmed(Lsn(confirmed), 1_002.0)
+    places = [(s.trace_id, s.parent_span_id) for s in world.spans("confirm ")]
+    assert places == [place(span) for span in world.received()[:5]]
+
+
+def test_after_a_failover_to_an_earlier_place_confirmations_go_on() -> None:
+    world = World()
+    world.receive(transaction(100, rows(1), 1))
+    world.receive(transaction(9_000, rows(1), 2))  # the standby never had it
+    world.receive(transaction(200, rows(1), 3))
+    world.tracer.confirmed(Lsn(300), 1_001.0)
+    world.tracer.confirmed(Lsn(10_000), 1_002.0)
+    first, _, third = map(place, world.received())
+    confirmed = world.spans("confirm ")
+    assert [(s.trace_id, s.parent_span_id) for s in confirmed] == [first, third]
+    assert {values(s.attributes)["cdc_triggers.lsn"] for s in confirmed} == {"0/12C"}
+
+
 def test_events_are_in_the_same_trace_whatever_is_remembered_of_their_transaction(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
