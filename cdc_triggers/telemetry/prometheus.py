@@ -49,7 +49,10 @@ def _target(resource: Mapping[str, str], *, open_metrics: bool) -> Iterator[str]
     family = "target" if open_metrics else "target_info"
     yield f"# HELP {family} What this process says of itself."
     yield f"# TYPE {family} {'info' if open_metrics else 'gauge'}"
-    labels = [f'{_label(name)}="{_escape(value)}"' for name, value in sorted(resource.items())]
+    values: dict[str, list[str]] = {}
+    for name, value in sorted(resource.items()):
+        values.setdefault(_label(name), []).append(value)  # `a.b` and `a_b` are one label here
+    labels = [f'{label}="{_escape(";".join(each))}"' for label, each in values.items()]
     yield f"target_info{_braces(labels)} 1"
 
 
@@ -79,7 +82,8 @@ def _escape(value: str) -> str:
 
 
 def _label(name: str) -> str:
-    return "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name)
+    label = "".join(c if c.isascii() and (c.isalnum() or c == "_") else "_" for c in name)
+    return f"_{label}" if label[:1].isdigit() else label
 
 
 def _number(value: float) -> str:

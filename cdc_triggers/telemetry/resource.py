@@ -15,7 +15,7 @@ SERVICE = "cdc-triggers"
 
 
 def attributes(environ: Mapping[str, str]) -> dict[str, str]:
-    """Names and values; a part of the variable that is not `name=value` is left out."""
+    """Names and values, in UTF-8; a part of the variable that is not `name=value` is left out."""
     found = {
         "service.name": SERVICE,
         "service.version": __version__,
@@ -30,4 +30,9 @@ def attributes(environ: Mapping[str, str]) -> dict[str, str]:
             found[name.strip()] = unquote(value.strip())
     if service := environ.get("OTEL_SERVICE_NAME", "").strip():
         found["service.name"] = service
-    return found
+    return {_utf8(name): _utf8(value) for name, value in found.items()}
+
+
+def _utf8(text: str) -> str:
+    """The same; bytes of the environment that are something else are `?`."""
+    return text.encode("utf-8", "replace").decode()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 from opentelemetry.sdk.resources import Resource
@@ -106,6 +106,22 @@ def test_buckets_add_up_and_values_are_escaped(values: list[float], label: str) 
     assert [float(end) for end, _ in buckets] == [*SECONDS, float("inf")]
     for end, count in buckets:
         assert int(count) == sum(value <= float(end) for value in values)
+
+
+@given(st.dictionaries(st.text(min_size=1), st.text()))
+@example({"service.name": "a", "service_name": "b"})
+@example({"1zone": "a"})
+def test_target_has_labels_that_a_scraper_takes_whatever_the_resource_says(
+    said: dict[str, str],
+) -> None:
+    text = prometheus.render([], said, open_metrics=True)
+    line = next(line for line in text.split("\n") if line.startswith("target_info"))
+    inner = line.removeprefix("target_info").removesuffix(" 1")
+    label = r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"'
+    found = re.findall(label, inner)
+    pairs = ",".join(f'{name}="{value}"' for name, value in found)
+    assert inner == (f"{{{pairs}}}" if found else "")
+    assert len({name for name, _ in found}) == len(found) <= len(said)
 
 
 def _point(label: str, value: Any) -> Any:

@@ -22,7 +22,7 @@ from cdc_triggers import settings
 from cdc_triggers.core.lsn import Lsn
 from cdc_triggers.core.trace import TraceContext, context_of
 from cdc_triggers.errors import UsageError
-from cdc_triggers.telemetry import resource, variables
+from cdc_triggers.telemetry import prometheus, resource, variables
 from cdc_triggers.telemetry.ignored import AGGREGATION, OBEYED
 from cdc_triggers.telemetry.otel import OpenTelemetry, StreamNames
 from cdc_triggers.telemetry.otlp_target import target
@@ -235,6 +235,13 @@ def test_resource_says_what_the_variables_say() -> None:
         == "d"
     )
     assert resource.attributes({})["service.name"] == "cdc-triggers"
+
+
+def test_resource_is_utf8_whatever_the_bytes_of_the_variables() -> None:
+    latin = b"team=Z\xfcrich".decode(errors="surrogateescape")  # as in os.environ
+    found = resource.attributes({"OTEL_RESOURCE_ATTRIBUTES": latin, "OTEL_SERVICE_NAME": "\udcfc"})
+    assert (found["team"], found["service.name"]) == ("Z?rich", "?")
+    assert prometheus.render([], found, open_metrics=False).encode()
 
 
 @pytest.mark.parametrize(
