@@ -71,17 +71,18 @@ class Histogram:
         return bucket
 
     def less(self, before: Histogram) -> Histogram:
-        """What was added since `before`, with the least and the most of all."""
+        """What was added since `before`; its least and most are not known, and as if of nothing."""
         found = Histogram(self.bounds)
         found.counts = [a - b for a, b in zip(self.counts, before.counts, strict=True)]
         found.sum = self.sum - before.sum
-        found.least, found.most, found.exemplars = self.least, self.most, self.exemplars
+        told = before.exemplars
+        found.exemplars = {n: each for n, each in self.exemplars.items() if told.get(n) != each}
         return found
 
     def copy(self) -> Histogram:
         """The same, as it is now."""
         found = self.less(Histogram(self.bounds))
-        found.exemplars = dict(self.exemplars)
+        found.least, found.most = self.least, self.most
         return found
 
     @property

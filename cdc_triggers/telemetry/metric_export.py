@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
@@ -25,7 +26,7 @@ from opentelemetry.sdk.metrics.export import Metric as MetricData
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from cdc_triggers.core.meter import Histogram
-from cdc_triggers.telemetry.metrics import Family, Kind, Point
+from cdc_triggers.telemetry.metrics import OF_DATABASE, Family, Kind, Point
 from cdc_triggers.telemetry.record_queue import ExportError
 
 if TYPE_CHECKING:
@@ -185,7 +186,7 @@ class Shape:
                 added: float | Histogram = value if last is None else value.less(last)  # type: ignore[arg-type]
             else:
                 before[key] = value
-                added = value if last is None else value - last  # type: ignore[operator]
+                added = _added(family.metric, value, last)  # type: ignore[arg-type]
             points.append(Point(labels, added))
         return Family(family.metric, points)
 
@@ -216,8 +217,8 @@ class Shape:
             histogram.sum,
             list(histogram.counts),
             histogram.bounds,
-            histogram.least if histogram.count else 0.0,
-            histogram.most if histogram.count else 0.0,
+            _known(histogram.least),
+            _known(histogram.most),
             [_exemplar(each) for each in histogram.exemplars.values()],
         )
 
@@ -227,6 +228,19 @@ def encode(records: Sequence[MetricsData]) -> bytes:
     [data] = records
     encoded: bytes = encode_metrics(data).SerializeToString()
     return encoded
+
+
+def _added(metric: Metric, value: float, last: float | None) -> float:
+    """What a counter has more than it had."""
+    if last is None:
+        # that of a database began long before this process
+        return 0 if metric in OF_DATABASE else value
+    return value - last if value >= last else value  # it began anew
+
+
+def _known(extreme: float) -> Any:
+    """None, which no exporter sends, where there is none."""
+    return extreme if isfinite(extreme) else None
 
 
 def _exemplar(found: Exemplar) -> ExemplarData:

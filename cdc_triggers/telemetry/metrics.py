@@ -168,6 +168,9 @@ EXPORT_FAILURES = _metric(
 CPU = _metric(_C, "process.cpu", "s", "", "Processor time of this process, all threads.")
 RESIDENT = _metric(_G, "process.memory", "By", "", "Memory of this process that is resident.")
 
+OF_DATABASE = frozenset({TAKEOVERS, RECOVERIES, RECOVERED})
+"""Counters that are kept in the database, and of which each process tells the same."""
+
 METRICS: tuple[Metric, ...] = tuple(
     value for value in list(globals().values()) if isinstance(value, Metric)
 )

@@ -164,3 +164,44 @@ def test_delta_temporality_sends_what_was_added_since_the_last_batch() -> None:
     meter.delivered_in.add(1.0)
     assert delivered() == (2, 1)
     assert delivered() == (0, 0)
+
+
+def test_delta_of_a_count_that_the_database_keeps_begins_with_what_is_added() -> None:
+    found, shape = snapshots(), Shape(Resource({}), ("name", "1"), delta=True)
+    before = found._figures()
+    assert before is not None
+    assert before.slot is not None
+
+    def takeovers(count: int) -> int:
+        assert before.slot is not None
+        slot = before.slot._replace(takeovers=count)
+        found._figures = lambda: before._replace(slot=slot)
+        data = encode_metrics(shape.data(found.take(), 5))
+        by_name = {m.name: m for m in data.resource_metrics[0].scope_metrics[0].metrics}
+        [point] = by_name["cdc_triggers.stream.takeovers"].sum.data_points
+        return int(point.as_int)
+
+    # the last two: the row of the stream was made anew
+    assert [takeovers(count) for count in (57, 57, 59, 1, 2)] == [0, 0, 2, 1, 1]
+
+
+def test_delta_of_a_histogram_has_no_exemplar_and_no_extreme_of_another_time() -> None:
+    metric = next(m for m in METRICS if m.kind is Kind.HISTOGRAM and m.labels == ("trigger",))
+    histogram, shape = Histogram(SECONDS), Shape(Resource({}), ("name", "1"), delta=True)
+    start = shape._start_ns
+
+    def exported(value: float | None, at_ns: int) -> Any:
+        if value is not None:
+            bucket = histogram.add(value)
+            histogram.exemplars[bucket] = Exemplar(value, (at_ns - 10**9) / 1e9, "1" * 32, "2" * 16)
+        data = encode_metrics(shape.data([Family(metric, [_point("t", histogram)])], at_ns))
+        [sent] = data.resource_metrics[0].scope_metrics[0].metrics
+        [point] = sent.histogram.data_points
+        assert not point.HasField("min") or point.min >= (value or 0.0)
+        assert not point.HasField("max") or point.max <= (value or 0.0)
+        return point
+
+    for number, value in enumerate((5_000.0, 0.2, None), 1):
+        point = exported(value, start + number * 60 * 10**9)
+        assert point.count == (value is not None)
+        assert [each.as_double for each in point.exemplars] == ([] if value is None else [value])
