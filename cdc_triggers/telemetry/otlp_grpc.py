@@ -93,12 +93,12 @@ class GrpcTransport:
             if self._target.secure and (found := _trouble(details)):
                 raise ExportError(found) from error
         text = f"gRPC {code.name}"
-        if code in SIZED and _LARGE.search(details):
-            return TooLarge(f"{text}: the batch is too large")
         if self._target.secure and _CLOSED.search(details):
             # since TLS 1.3 a client learns no more than that
             text += ": closed after TLS; perhaps it asks for a client certificate"
         asked_s = _asked_s(error)
+        if asked_s is None and code in SIZED and _LARGE.search(details):
+            return TooLarge(f"{text}: the batch is too large")
         if code in RETRIED or asked_s is not None:
             return Busy(text, asked_s)
         raise ExportError(text) from error
