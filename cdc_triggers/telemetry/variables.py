@@ -44,7 +44,7 @@ def disabled(environ: Mapping[str, str]) -> bool:
 
 
 def exporters(environ: Mapping[str, str], signal: str) -> tuple[str, ...]:
-    """Names of the exporters of a signal; none if it is off.
+    """Names of the exporters of a signal, each once; none if it is off.
 
     It is off unless an endpoint is set, or an exporter by name.
     """
@@ -53,8 +53,8 @@ def exporters(environ: Mapping[str, str], signal: str) -> tuple[str, ...]:
     named = environ.get(f"OTEL_{signal.upper()}_EXPORTER", "").strip()
     if not named:
         ends = ("OTEL_EXPORTER_OTLP_ENDPOINT", f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
-        named = "otlp" if any(environ.get(end) for end in ends) else "none"
-    names = tuple(name for part in named.split(",") if (name := part.strip()))
+        named = "otlp" if any(environ.get(end, "").strip() for end in ends) else "none"
+    names = dict.fromkeys(name for part in named.split(",") if (name := part.strip()))
     return tuple(name for name in names if name.lower() != "none")
 
 

@@ -64,7 +64,9 @@ class Facts:
         ({"OTEL_EXPORTER_OTLP_METRICS_ENDPOINT": "http://c"}, ()),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_TRACES_EXPORTER": "none"}, ()),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c", "OTEL_SDK_DISABLED": "TRUE"}, ()),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": " "}, ()),
         ({"OTEL_TRACES_EXPORTER": "otlp,console"}, ("otlp", "console")),
+        ({"OTEL_TRACES_EXPORTER": "otlp, otlp"}, ("otlp",)),
     ],
 )
 def test_traces_are_on_if_there_is_somewhere_to_send_them(
