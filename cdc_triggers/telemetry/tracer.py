@@ -106,7 +106,7 @@ class Tracer:
         self._begin: Begin | None = None
         self._began = 0.0
         self._position = 0
-        self._arrivals: dict[TraceContext | None, Arrival] = {}
+        self._arrivals: dict[tuple[str, str] | None, Arrival] = {}
         self._pending: deque[tuple[Lsn, Group, str]] = deque(maxlen=PENDING)
         self._recent: dict[Lsn, Group] = {}
 
@@ -203,9 +203,11 @@ class Tracer:
         if not ((writer is None and self._sampled.all) or self._sampled(row.id.decode(), writer)):
             return
         parent = writer if self._parenting else None
-        arrival = self._arrivals.get(parent)
+        # by its ids alone: of another state it is the same span, and there is one below it
+        above = None if parent is None else (parent.trace_id, parent.span_id)
+        arrival = self._arrivals.get(above)
         if arrival is None:
-            arrival = self._arrivals[parent] = Arrival(parent)
+            arrival = self._arrivals[above] = Arrival(parent)
         arrival.add(writer)
 
     def _flush(self, at: float) -> None:
@@ -215,7 +217,8 @@ class Tracer:
             return
         chunk = (self._position - 1) // CHUNK_EVENTS
         lsn, began_s = begin.final_lsn, self._began
-        for parent, arrival in self._arrivals.items():
+        for arrival in self._arrivals.values():
+            parent = arrival.parent
             group = self._group(self._seed, lsn, begin.xid, chunk, parent)
             try:
                 told = self._semantics.received(group, arrival, begin, began_s, at)

@@ -195,6 +195,23 @@ def test_events_of_one_transaction_may_have_several_writers_traces() -> None:
     assert [span.trace_id.hex() for span in below.received()][:2] == [TRACE, TRACE[::-1]]
 
 
+def test_a_writer_that_changes_its_state_and_not_its_span_has_one_receive_below_it() -> None:
+    said = f'"trace_id":"{TRACE}","span_id":"{PARENT}","sampling_state":"1"'
+    writers = (f'{{{said},"tracestate":"a=1"}}', f"{{{said}}}", f"00-{TRACE}-{PARENT}-01")
+    world = World(parenting=True)
+    messages = transaction(100, [row for each in writers for row in rows(1, each)], 1)
+    world.receive(messages)
+    [received] = world.received()
+    assert (counted([received]), received.trace_state) == ([3], "a=1")
+    for event in events(messages):
+        span = world.tracer.begin(delivery(event), SPEC)
+        world.tracer.ended(span, None, OK, Times(1.0, 1_001.0, 0.5), "delivered")
+        process = world.spans("process ")[-1]
+        assert (process.trace_id, process.parent_span_id) == place(received)
+    world.tracer.confirmed(Lsn(200), 1_002.0)
+    assert len(world.spans("confirm ")) == 1
+
+
 def test_unsampled_event_has_headers_that_say_so_and_leaves_no_span() -> None:
     world = World(OTEL_TRACES_SAMPLER="always_off")
     messages = transaction(100, rows(1), 1)
