@@ -14,6 +14,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from cdc_triggers.telemetry.record_queue import ExportError, RecordQueue
+from cdc_triggers.telemetry.shutdown import shut_down
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -50,7 +51,7 @@ class SdkLogExporter:
 
     def cut(self) -> None:
         """See `record_queue.Exporter.cut`."""
-        self._exporter.shutdown()
+        shut_down(self._exporter)
 
 
 class Records:

@@ -28,6 +28,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from cdc_triggers.core.meter import Histogram
 from cdc_triggers.telemetry.metrics import OF_DATABASE, Family, Kind, Point
 from cdc_triggers.telemetry.record_queue import ExportError
+from cdc_triggers.telemetry.shutdown import shut_down
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -66,7 +67,7 @@ class SdkMetricExporter:
 
     def cut(self) -> None:
         """See `record_queue.Exporter.cut`."""
-        self._exporter.shutdown()
+        shut_down(self._exporter)
 
 
 class MetricPush:
@@ -120,10 +121,13 @@ class MetricPush:
             self._exports.dropped += 1
             return
         data = self._shape.data(self._take(), time.time_ns())
-        self._running = threading.Thread(
-            target=self._send, args=(data,), name="metrics", daemon=True
-        )
-        self._running.start()
+        running = threading.Thread(target=self._send, args=(data,), name="metrics", daemon=True)
+        try:
+            running.start()
+        except RuntimeError:  # the machine has no thread left: at the next interval perhaps
+            self._exports.dropped += 1
+            return
+        self._running = running
 
     def _send(self, data: MetricsData) -> None:
         points = sum(

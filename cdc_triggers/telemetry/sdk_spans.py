@@ -15,6 +15,7 @@ from opentelemetry.trace.status import Status, StatusCode
 from cdc_triggers.telemetry.limits import cut_spans
 from cdc_triggers.telemetry.otlp import Kind
 from cdc_triggers.telemetry.record_queue import ExportError
+from cdc_triggers.telemetry.shutdown import shut_down
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +56,7 @@ class SdkExporter:
 
     def cut(self) -> None:
         """See `record_queue.Exporter.cut`."""
-        self._exporter.shutdown()
+        shut_down(self._exporter)
 
     def _span(self, span: Any) -> ReadableSpan:
         remote = bool(span.flags & _IS_REMOTE)
