@@ -13,6 +13,7 @@ from collections import deque
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, Protocol
 
+from cdc_triggers.core.hasura_event import PLACE
 from cdc_triggers.core.messages import Begin, Commit, LogRow
 from cdc_triggers.core.trace import TraceContext, context_of
 from cdc_triggers.telemetry.arrival import Arrival
@@ -46,9 +47,17 @@ _ODD: Final = (0x9E3779B97F4A7C15F39CC0605CEDC835, 0xD1342543DE82EF95BF58476D1CE
 _SPAN: Final = 0x94D049BB133111EB2545F4914F6CDD1D
 
 
-def trace_of(slot: str, lsn: Lsn, xid: int, position: int = 0) -> str:
+def trace_of(slot: str, lsn: Lsn, xid: int, event_id: str, position: int = 0) -> str:
     """The trace of an event that has none of its writer's, for whoever shows where it is."""
-    return _mixed(_seed(slot), lsn, xid, position // CHUNK_EVENTS).to_bytes(16, "big").hex()
+    seed, chunk = _part(_seed(slot), lsn, event_id, position)
+    return _mixed(seed, lsn, xid, chunk).to_bytes(16, "big").hex()
+
+
+def _part(seed: int, lsn: Lsn, event_id: str, position: int) -> tuple[int, int]:
+    """Which events of a place are in one trace: the seed of its ids, and the thousand."""
+    if lsn <= PLACE:  # taken over from Hasura: it was in no stream, and with no other event
+        return seed ^ zlib.crc32(event_id.encode()) << 48, 0
+    return seed, position // CHUNK_EVENTS
 
 
 def _seed(slot: str) -> int:
@@ -234,9 +243,8 @@ class Tracer:
         self._arrivals.clear()
 
     def _group_of(self, event: Event, parent: TraceContext | None) -> Group:
-        seed, lsn, chunk = self._seed, event.commit_lsn, event.position // CHUNK_EVENTS
-        if not lsn:  # taken over from Hasura: it was in no stream
-            seed, chunk = seed ^ zlib.crc32(event.id.encode()) << 48, 0
+        lsn = event.commit_lsn
+        seed, chunk = _part(self._seed, lsn, event.id, event.position)
         return self._group(seed, lsn, event.xid, chunk, parent)
 
     def _group(

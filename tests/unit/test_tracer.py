@@ -14,6 +14,7 @@ from cdc_triggers.core.attempt import Failure, FailureKind, Request, Response
 from cdc_triggers.core.attempt_log import Times
 from cdc_triggers.core.delivery import Delivery
 from cdc_triggers.core.event import event_of
+from cdc_triggers.core.hasura_event import PLACE, UNKNOWN_XID
 from cdc_triggers.core.lsn import Lsn
 from cdc_triggers.core.messages import Begin, Commit, LogRow
 from cdc_triggers.core.records import Batch, ParkRow, Progress
@@ -121,7 +122,7 @@ def test_every_attempt_of_a_transaction_is_below_the_receive_of_its_thousand(
             above = received[event.position // CHUNK_EVENTS]
             assert (process.trace_id, process.parent_span_id) == place(above)
             assert span.trace_id == above.trace_id.hex()
-            found = trace_of("slot", event.commit_lsn, event.xid, event.position)
+            found = trace_of("slot", event.commit_lsn, event.xid, event.id, event.position)
             assert (found == span.trace_id) is not parenting
 
 
@@ -210,6 +211,19 @@ def test_a_writer_that_changes_its_state_and_not_its_span_has_one_receive_below_
         assert (process.trace_id, process.parent_span_id) == place(received)
     world.tracer.confirmed(Lsn(200), 1_002.0)
     assert len(world.spans("confirm ")) == 1
+
+
+def test_events_that_were_taken_over_have_traces_of_their_own() -> None:
+    world = World()
+    sent = [
+        each._replace(commit_lsn=PLACE, xid=UNKNOWN_XID)
+        for each in events(transaction(100, rows(5), 1))
+    ]
+    traces = [world.tracer.begin(delivery(each), SPEC).trace_id for each in sent]
+    assert len(set(traces)) == 5
+    assert traces == [trace_of("slot", PLACE, UNKNOWN_XID, e.id, e.position) for e in sent]
+    again = sent[0]._replace(position=sent[0].position + CHUNK_EVENTS)
+    assert world.tracer.begin(delivery(again), SPEC).trace_id == traces[0]
 
 
 def test_unsampled_event_has_headers_that_say_so_and_leaves_no_span() -> None:

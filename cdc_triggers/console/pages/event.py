@@ -147,7 +147,8 @@ def _own_trace(visit: Visit, found: EventView, place: tuple[str, int | None] | N
     if place is None or below or not _trace_url(visit, ""):
         return {"own_trace": "", "own_trace_url": ""}
     lsn, position = place
-    trace_id = trace_of(visit.backend.slot, parse(lsn), int(found.xid), position or 0)
+    own = int(found.xid), found.id, position or 0
+    trace_id = trace_of(visit.backend.slot, parse(lsn), *own)
     return {"own_trace": trace_id, "own_trace_url": _trace_url(visit, trace_id)}
 
 
