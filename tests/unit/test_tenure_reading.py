@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from support.tenures import World, run, until
 
+from cdc_triggers.app import streamer
 from cdc_triggers.app.intake import SLICE_S
-from cdc_triggers.app.streamer import LEASE_S
 from cdc_triggers.core.messages import Signal
 from cdc_triggers.core.trigger_state import CAPACITY_BYTES
 from cdc_triggers.testing import log_row, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pytest
 
     from cdc_triggers.core.records import TriggerRow
 
@@ -89,7 +91,12 @@ def test_triggers_are_read_as_of_the_transaction_that_asked_for_it() -> None:
     run(scenario)
 
 
-def test_a_commit_that_nobody_sees_for_longer_than_the_lease_is_told_and_costs_no_lease() -> None:
+def test_a_commit_that_nobody_sees_for_longer_than_the_lease_is_told_and_costs_no_lease(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lease_s = 1.0
+    monkeypatch.setattr(streamer, "LEASE_S", lease_s)
+
     async def scenario() -> None:
         world = World()
         seen: set[int] = set()
@@ -97,7 +104,7 @@ def test_a_commit_that_nobody_sees_for_longer_than_the_lease_is_told_and_costs_n
         async with world.streaming():
             world.source.feed(transaction(100, [Signal(b"reload")], xid=7))
             await until(lambda: "triggers.waiting" in world.facts.names, world)
-            beaten_at = world.database.heartbeat_at + 2 * LEASE_S
+            beaten_at = world.database.heartbeat_at + 2 * lease_s
             await until(lambda: world.database.heartbeat_at > beaten_at, world)
             assert "triggers.loaded" not in world.facts.names
             seen.add(7)
