@@ -189,7 +189,7 @@ def _bounded(
     rest: dict[Metric, float] = {}
     for index, (name, values) in enumerate(measures):
         for metric, value in values.items():
-            if index < TRIGGERS:
+            if index < TRIGGERS and name != OTHER:
                 yield metric, Point((name,), value)
             else:
                 before = rest.get(metric, 0)

@@ -94,6 +94,19 @@ def test_labels_stay_bounded_whatever_the_number_of_triggers() -> None:
     assert f'cdc_triggers_deliveries_delivered_total{{trigger="{OTHER}"}} 50\n' in text
 
 
+def test_a_trigger_with_the_name_that_many_share_is_counted_with_them() -> None:
+    found = snapshots(TRIGGERS + 5)
+    figures = found._figures()
+    assert figures is not None
+    [_, *rows] = figures.triggers
+    rows.insert(0, TriggerFigures(OTHER, False, 1, 1, 2.5))  # noqa: FBT003
+    found._figures = lambda: figures._replace(triggers=tuple(rows))
+    text = prometheus.render(found.take(), {}, open_metrics=False)
+    series = [line.rpartition(" ")[0] for line in text.splitlines() if line[0] != "#"]
+    assert len(set(series)) == len(series)
+    assert f'cdc_triggers_dead{{trigger="{OTHER}"}} 6\n' in text
+
+
 @given(st.lists(st.floats(0, 1e6)), st.text())
 def test_buckets_add_up_and_values_are_escaped(values: list[float], label: str) -> None:
     histogram = Histogram(SECONDS)
