@@ -23,6 +23,9 @@ second its queue of 2,048 spans is full after 0.1 s."""
 MOST = 1_000_000_000
 """Of a time in seconds or milliseconds. No thread waits for more than 9 times as many seconds."""
 
+DIGITS = 18
+"""Of a whole number at most: nothing here counts so far, and Python refuses thousands of them."""
+
 DELAY_S, METRICS_S, TIMEOUT_S, EXPORT_S = 5.0, 60.0, 10.0, 30.0
 
 FILTERS = ("trace_based", "always_on", "always_off")
@@ -129,7 +132,7 @@ def natural(environ: Mapping[str, str], name: str) -> int | None:
     text = environ.get(name, "").strip()
     if not text:
         return None
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) <= DIGITS):
         raise UsageError(f"{name} is {text!r}", hint="set it to 0 or a positive whole number")
     return int(text)
 

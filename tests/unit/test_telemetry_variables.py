@@ -117,6 +117,7 @@ def test_without_a_variable_nothing_of_opentelemetry_is_loaded() -> None:
         ({"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "c:1"}, "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"),
         ({"OTEL_EXPORTER_OTLP_CLIENT_KEY": "/k"}, "OTEL_EXPORTER_OTLP_CLIENT_KEY"),
         *(({name: "-1"}, name) for name in LIMITS),
+        ({"OTEL_SPAN_LINK_COUNT_LIMIT": "9" * 5_000}, "OTEL_SPAN_LINK_COUNT_LIMIT"),
         ({"OTEL_TRACES_EXPORTER": "zipkin"}, "zipkin"),
     ],
 )
