@@ -31,6 +31,8 @@ RETRIED = frozenset(
     }
 )
 DIGITS = 7
+ANSWER_BYTES = 1024 * 1024
+"""Of an answer: what is said of a part that was refused is much shorter."""
 
 COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
     "none": bytes,
@@ -78,12 +80,7 @@ class HttpTransport:
         if self._client is None:
             self._client = self._connect()
         try:
-            answer = self._client.post(
-                self._target.url,
-                content=self._compress(body),
-                headers=self._headers,
-                timeout=timeout_s,
-            )
+            answer, said = self._post(self._client, self._compress(body), timeout_s)
         except httpx.TimeoutException as error:
             raise ExportError("no answer in time") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -92,16 +89,34 @@ class HttpTransport:
                 raise ExportError(found) from error
             return Busy(type(error).__name__)
         if answer.is_success:
-            return self._said(answer)
+            return self._said(answer, said)
         return _refused(answer)
 
     def close(self) -> None:
         """See `otlp_export.Transport.close`: a request that runs ends by its own timeout."""
 
-    def _said(self, answer: httpx.Response) -> bytes:
+    def _post(
+        self, client: httpx.Client, body: bytes, timeout_s: float
+    ) -> tuple[httpx.Response, bytes]:
+        """The answer with its body, to the end: the client's own timeout is for each part of it.
+
+        Raises:
+            ExportError: it has no end.
+        """
+        until, said = time.monotonic() + timeout_s, bytearray()
+        with client.stream(
+            "POST", self._target.url, content=body, headers=self._headers, timeout=timeout_s
+        ) as answer:
+            for part in answer.iter_bytes():
+                said += part
+                if len(said) > ANSWER_BYTES or time.monotonic() > until:
+                    raise ExportError("an answer without end")
+        return answer, bytes(said)
+
+    def _said(self, answer: httpx.Response, said: bytes) -> bytes:
         expected, decode = self._coding
         found = answer.headers.get("content-type", "").lower()
-        return decode(answer.content) if found.startswith(expected) else b""
+        return decode(said) if found.startswith(expected) else b""
 
     def _connect(self) -> httpx.Client:
         target = self._target

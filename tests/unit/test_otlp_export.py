@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
@@ -120,3 +123,40 @@ def test_a_collector_that_takes_nothing_is_not_asked_for_each_record() -> None:
         exporter.export(["r" * 1_000] * 1_000)
     assert (found.value.refused, taken.bodies) == (1_000, [])
     assert taken.refused < 40
+
+
+def test_an_answer_without_end_ends_the_export_in_time() -> None:
+    gone = threading.Event()
+
+    class Drips(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(200)
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                while not gone.wait(0.02):
+                    self.wfile.write(b"x")
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Drips) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        environ = {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_EXPORTER_OTLP_TIMEOUT": "0.5"}
+        exporter = Exporters(environ, {}).spans("otlp", None)
+        said: list[str] = []
+        ended = threading.Event()
+
+        def export() -> None:
+            try:
+                exporter.export(spans(1))
+            except ExportError as error:
+                said.append(str(error))
+            ended.set()
+
+        threading.Thread(target=export, daemon=True).start()
+        in_time = ended.wait(10.0)
+        gone.set()
+        server.shutdown()
+    assert (in_time, said) == (True, ["an answer without end"])
