@@ -57,6 +57,10 @@ _FIRST_PAUSE_S: Final = 0.25
 _T = TypeVar("_T")
 
 
+class _SwappedError(DatabaseError):
+    """The statements named a table, and in the end it was not the one that was planned for."""
+
+
 class Result(NamedTuple):
     """What apply did.
 
@@ -289,7 +293,7 @@ class Installer:
             for number in range(_TRIES - 1):
                 try:
                     return step()
-                except (errors.LockNotAvailable, errors.DeadlockDetected):
+                except (errors.LockNotAvailable, errors.DeadlockDetected, _SwappedError):
                     self._pause(_FIRST_PAUSE_S * 2**number * random.uniform(0.5, 1.5))  # noqa: S311
             try:
                 return step()
@@ -336,6 +340,13 @@ def _write_table(cursor: extensions.cursor, table: TablePlan, locks: TableLocks)
         locks.begin()
     for rendered in _rendered(table, str(table_id)):
         locks.execute(rendered.sql)
+    oid, schema, name, _ = table.relation
+    cursor.execute(query("apply_same_table"), {"oid": oid, "schema": schema, "name": name})
+    if cursor.fetchone() != (True,):
+        raise _SwappedError(
+            f"{table.relation} became another table while apply waited for it",
+            hint="apply again when the migration that does it is over; nothing was changed",
+        )
     return table_id
 
 

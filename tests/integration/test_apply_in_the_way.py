@@ -135,6 +135,33 @@ def test_a_prepared_transaction_that_is_in_the_way_is_named(database: Database) 
     run(other, "ROLLBACK PREPARED %s", gid)
 
 
+def test_a_table_that_is_swapped_while_apply_waits_for_it_is_captured_as_the_one_it_is(
+    database: Database,
+) -> None:
+    it, other, watcher = database.connect(), database.connect(), database.connect()
+    run(it, ORDERS)
+    apply(database, it)
+    run(other, "BEGIN")
+    run(other, "ALTER TABLE orders RENAME TO old_orders")
+    run(other, "CREATE TABLE orders (status text, id int PRIMARY KEY)")
+    waits = "SELECT count(*) > 0 FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock'"
+
+    def commit() -> None:
+        wait_until(lambda: run(watcher, waits, it.info.backend_pid) == [(True,)], what="it waits")
+        run(other, "COMMIT")
+
+    committing = threading.Thread(target=commit)
+    committing.start()
+    patient = installer(database, it, lock_timeout_ms=10_000)
+    patient.apply(patient.plan([trigger()], {}))
+    committing.join()
+    captured = "SELECT relid::text FROM cdc_triggers.captured_table"
+    assert run(it, captured) == [("orders",)]
+    fired = "SELECT DISTINCT tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal"
+    assert run(it, fired) == [("orders",)]
+    assert patient.plan([trigger()], {}).empty
+
+
 def test_an_interrupt_while_the_slot_is_made_leaves_nothing_behind(database: Database) -> None:
     it, other = database.connect(), database.connect()
     run(it, ORDERS)
