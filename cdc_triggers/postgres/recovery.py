@@ -64,6 +64,7 @@ class PostgresRecovery:
         self._mine = {"slot": slot, "holder": holder}
         self._settled = lsns.ZERO
         self._settled_snapshot: str | None = None
+        self._begins: str | None = None
         self._maker: connection | None = None
         self._reader: connection | None = None
         self._writer: connection | None = None
@@ -81,13 +82,16 @@ class PostgresRecovery:
     def renew_slot(self, plugin: str) -> None:
         """See `ports.LogRecovery.renew_slot`."""
         with self._transaction() as cur:
+            # nobody takes over until it commits: the slot may be the next leader's already
+            cur.execute(query("recovery_count"), {**self._mine, "count": 0})
+            _mine(cur)
             cur.execute(query("recovery_drop_slot"), self._mine)
         self._maker = maker = connect_replication(self._dsn, application_name=_APPLICATION)
         with _translated(), maker.cursor() as cur:
             for name in _UNLIMITED:
                 cur.execute("SELECT set_config(%s, '0', false)", [name])
             cur.execute(_create_command(self._mine["slot"], plugin, maker.server_version))
-            _, _, snapshot, _ = cur.fetchone() or (None, None, None, None)
+            _, self._begins, snapshot, _ = cur.fetchone() or (None, None, None, None)
         self._reader = reader = connect(self._dsn, application_name=_APPLICATION, options=_SETTINGS)
         reader.set_session("REPEATABLE READ", readonly=True, autocommit=False)
         with _translated():
@@ -137,7 +141,8 @@ class PostgresRecovery:
         with self._transaction() as cur:
             cur.execute(query("recovery_place"), {"settled": lsns.show(self._settled)})
             cur.execute(query("recovery_chains"))
-            cur.execute(query("recovery_finish"), {**self._mine, "snapshot": snapshot})
+            found = {"snapshot": snapshot, "begins": self._begins}
+            cur.execute(query("recovery_finish"), {**self._mine, **found})
             return Lease(*_mine(cur))
 
     def cancel(self) -> None:

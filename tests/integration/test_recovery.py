@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from support.streaming import Endpoint, StreamProcess, apply, trigger, wait_settled
 from support.waiting import wait_until
 
+from cdc_triggers.errors import FencedError, SlotLostError
 from cdc_triggers.postgres.capture import Installer
 from cdc_triggers.postgres.connect import connect
+from cdc_triggers.postgres.recovery import PostgresRecovery
+from cdc_triggers.postgres.store import PostgresStore
 
 if TYPE_CHECKING:
     from support.databases import Database
@@ -150,3 +154,46 @@ def test_what_is_recorded_as_delivered_is_not_recovered_however_long_ago_that_wa
             wait_settled(database)
     assert recoveries(database) == (1, 0)
     assert len(endpoint.bodies) == 200
+
+
+def test_a_slot_that_somebody_moves_while_its_events_are_recovered_is_lost_once_more(
+    database: Database,
+) -> None:
+    database.execute(TABLE)
+    apply(database, trigger("all", "orders", "http://127.0.0.1:9/"))
+    holder = str(uuid4())
+    with (
+        closing(PostgresStore(database.dsn, database.slot, holder)) as store,
+        closing(PostgresRecovery(database.dsn, database.slot, holder)) as recovery,
+    ):
+        assert store.take_lease(10.0) is not None
+        recovery.begin("a test")
+        recovery.renew_slot("pgoutput")
+        assert not recovery.read()
+        database.execute("INSERT INTO orders VALUES (1, 'x')")
+        database.execute(
+            "SELECT pg_replication_slot_advance(%s, pg_current_wal_lsn())", database.slot
+        )
+        recovery.finish()
+        with pytest.raises(SlotLostError, match="somebody else has moved it"):
+            store.check_slot("pgoutput")
+
+
+def test_a_recovery_that_was_replaced_leaves_the_slot_of_its_successor_alone(
+    database: Database,
+) -> None:
+    database.execute(TABLE)
+    apply(database, trigger("all", "orders", "http://127.0.0.1:9/"))
+    begins = "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = %s"
+    holder = str(uuid4())
+    with (
+        closing(PostgresStore(database.dsn, database.slot, holder)) as store,
+        closing(PostgresRecovery(database.dsn, database.slot, holder)) as recovery,
+    ):
+        assert store.take_lease(10.0) is not None
+        recovery.begin("a test")
+        database.execute("UPDATE cdc_triggers.stream SET holder = gen_random_uuid()")
+        before = database.execute(begins, database.slot)
+        with pytest.raises(FencedError):
+            recovery.renew_slot("pgoutput")
+        assert database.execute(begins, database.slot) == before
