@@ -18,7 +18,7 @@ app = typer.Typer(
 
 Names = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TRIGGER...", show_default=False, help="Names of applied triggers."),
+    typer.Argument(metavar="TRIGGER", show_default=False, help="Names of applied triggers."),
 ]
 All = Annotated[bool, typer.Option("--all", help="All triggers that have a cleanup_config.")]
 

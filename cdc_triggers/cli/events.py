@@ -107,11 +107,14 @@ def show(
 @app.command()
 def redeliver(
     ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Ids of events to send again.")
+        list[str] | None, typer.Argument(metavar="ID", help="Ids of events to send again.")
     ] = None,
     *,
     trigger: Trigger = None,
-    status: StatusOption = None,
+    status: Annotated[
+        Status | None,
+        typer.Option("--status", show_default=False, help="Only `dead`, together with --trigger."),
+    ] = None,
     since: Since = None,
     cause: Annotated[
         str | None,

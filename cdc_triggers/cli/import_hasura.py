@@ -23,9 +23,7 @@ def _group() -> None:
 
 Directory = Annotated[
     Path | None,
-    typer.Argument(
-        metavar="[DIR]", help="Hasura's metadata directory, or its metadata in one file."
-    ),
+    typer.Argument(metavar="DIR", help="Hasura's metadata directory, or its metadata in one file."),
 ]
 Source = Annotated[
     str | None,

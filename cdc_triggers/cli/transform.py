@@ -24,9 +24,7 @@ def _group() -> None:
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of a trigger.")]
 Body = Annotated[
     Path | None,
-    typer.Argument(
-        metavar="[BODY]", show_default=False, help="File with a whole body; - is stdin."
-    ),
+    typer.Argument(metavar="BODY", show_default=False, help="File with a whole body; - is stdin."),
 ]
 EventId = Annotated[
     str | None,

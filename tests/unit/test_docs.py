@@ -97,7 +97,7 @@ def spelled(command: Any) -> set[str]:
         if param.param_type_name == "option":
             found.update(param.opts)
         else:
-            found.add(param.metavar.strip("[]."))
+            found.add(param.metavar)
     return found - {"--help", "-h"}
 
 
@@ -114,6 +114,15 @@ def test_the_cli_reference_has_every_option_of_a_command_and_no_other(name: str)
     written = {cell.split()[0] for cell in first_cells(COMMAND_SECTIONS[name])}
     states = {"pending", "parked", "dead", "delivered", "archived"}
     assert written - states == spelled(COMMANDS[name])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_shows_each_argument_once(name: str) -> None:
+    command = COMMANDS[name]
+    usage = command.get_usage(command.context_class(command, info_name=name))
+    for param in command.params:
+        if param.param_type_name == "argument":
+            assert re.search(rf"(?: |\{{|\[){param.metavar}(?:\}}|\])?(?:\.\.\.)?(?: |$)", usage)
 
 
 def tables() -> dict[str, set[str]]:
