@@ -10,7 +10,9 @@ from cdc_triggers.errors import UsageError
 
 
 def tls_context(ca_pem: bytes | None) -> ssl.SSLContext:
-    """The system's authorities or those of SSL_CERT_FILE; certifi's where the system has none.
+    """The system's authorities; SSL_CERT_FILE and SSL_CERT_DIR each replace a part of them.
+
+    certifi's where there is neither.
 
     Args:
         ca_pem: certificates to trust besides them.

@@ -151,6 +151,14 @@ def tables() -> dict[str, set[str]]:
     return found
 
 
+def test_how_it_works_has_every_setting_that_capture_pins() -> None:
+    text = (ROOT / "sql" / "capture" / "10_functions.sql").read_text("utf-8")
+    pinned = set(re.findall(r"\bSET (\w+) = '?(\w+)'?", text)) - {("search_path", "pg_catalog")}
+    page = (ROOT / "docs" / "explanation" / "how-it-works.md").read_text("utf-8")
+    (told,) = re.findall(r"the capture functions pin (.*?)\. So", page, re.DOTALL)
+    assert set(re.findall(r"`(\w+)` \((\w+)\)", told)) == pinned
+
+
 def test_the_schema_reference_has_every_table_and_no_other() -> None:
     written = set(sections(REFERENCE / "schema.md", "##")) - {"What else there is"}
     assert written == set(tables())
