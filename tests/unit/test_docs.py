@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from typer.main import get_command
 
 from cdc_triggers import errors, settings
-from cdc_triggers.app import trigger_file
+from cdc_triggers.app import streamer, tenure, trigger_file
 from cdc_triggers.app.cleanup import Cleaned
 from cdc_triggers.app.condition_trial import Totals, Trial
 from cdc_triggers.app.hasura_pending import PendingReport
@@ -22,8 +22,23 @@ from cdc_triggers.console.metadata import BULKS
 from cdc_triggers.console.metadata_calls import CALLS
 from cdc_triggers.console.pages.routes import _MODULES
 from cdc_triggers.console.rest import OPERATIONS
-from cdc_triggers.core import cleanup, condition, images, spec, transform_spec
-from cdc_triggers.core.attempt import FailureKind
+from cdc_triggers.core import (
+    cleanup,
+    condition,
+    engine,
+    event,
+    images,
+    memory,
+    outbox,
+    parking,
+    pressure,
+    reach,
+    roster,
+    spec,
+    transform_spec,
+    trigger_state,
+)
+from cdc_triggers.core.attempt import RESPONSE_BODY_LIMIT, FailureKind
 from cdc_triggers.core.cel import cost, parser
 from cdc_triggers.core.cel.checker import VARIABLES
 from cdc_triggers.core.cel.functions import FUNCTIONS as CEL_FUNCTIONS
@@ -34,6 +49,7 @@ from cdc_triggers.core.kriti import limits
 from cdc_triggers.core.kriti.functions import FUNCTIONS
 from cdc_triggers.core.providers import PROVIDERS
 from cdc_triggers.core.views import EventDetail, Redelivery
+from cdc_triggers.postgres import capture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -298,6 +314,54 @@ def test_the_settings_reference_has_every_variable_of_ours_and_no_other() -> Non
     assert set(ours.findall(text)) == read
     for name in settings.DSN_VARIABLES:
         assert f"`{name}`" in text
+
+
+def test_the_settings_reference_has_the_figures_that_are_fixed() -> None:
+    told = sections(REFERENCE / "settings.md", "##")["Fixed in this version"]
+    text = " ".join(told.split())
+    for figures in (
+        f"Lease {streamer.LEASE_S:g} s",
+        f"standby asks every {streamer.STANDBY_S:g} s",
+        f"reconnect {streamer.BACKOFF_FIRST_S:g} s to {streamer.BACKOFF_LAST_S:g} s",
+        f"silence of the server {tenure.SILENCE_S:g} s",
+        f"written down after {engine.SLOW_S:g} s",
+        f"recorded after {tenure.GATHER_S:g} s or {tenure.GATHER_RECORDS:,}",
+        f"LSN confirmed at most every {tenure.CONFIRM_S:g} s",
+        f"lock timeout of `apply` {capture._LOCK_TIMEOUT_MS / 1000:g} s",
+        f"{RESPONSE_BODY_LIMIT >> 10} KiB of an answer",
+    ):
+        assert figures in text, figures
+
+
+def test_back_pressure_has_every_bound() -> None:
+    page = (ROOT / "docs" / "explanation" / "back-pressure.md").read_text("utf-8")
+    text = " ".join(page.split())
+    held, flight, keys, queue, unwritten, answers, large = (
+        each >> 20
+        for each in (
+            *(memory.HELD_BYTES, memory.FLIGHT_BYTES, memory.KEYS_BYTES),
+            *(trigger_state.CAPACITY_BYTES, parking.OUTBOX_BYTES, outbox.ANSWERS_BYTES),
+            memory.LARGE_BYTES,
+        )
+    )
+    for bound in (
+        f"the larger of {trigger_state.CAPACITY_EVENTS:,} and {trigger_state.CAPACITY_PER_SLOT} ",
+        f"or {queue} MiB of events",
+        f"{parking.OUTBOX_RECORDS:,}, {parking.OUTBOX_PARKS:,} of them parked, or {unwritten} MiB",
+        f"at {parking.OUTBOX_RECORDS:,} unrecorded attempts, or {2 * unwritten} MiB",
+        f"{held} MiB queued, unwritten or being fetched; {flight} MiB in flight; {keys} MiB of",
+        f"{answers} MiB as JSON together",
+        f"and {event.EVENT_BYTES:,} bytes more",
+        f"Of deliveries larger than {large} MiB",
+        f"half of it has drained. If that takes less than {pressure.PATIENCE_S:g} s",
+        f"After {reach.MISSES} attempts in a row",
+        f"at most {reach.TRIALS_S:g} attempts a second",
+        f"has more than {trigger_state.BLOCKED_KEYS:,} parked keys",
+        f"waited for {roster.STUCK_S:g} s",
+        f"runs for more than {engine.SLOW_S:g} s",
+        f"had an event within the last {roster.ACTIVE_S:g} s",
+    ):
+        assert bound in text, bound
 
 
 def words_in_code(pattern: str, *folders: str) -> set[str]:
