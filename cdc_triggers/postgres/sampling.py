@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg2
 from psycopg2 import sql
 
+from cdc_triggers.errors import DatabaseError
 from cdc_triggers.postgres.columns import holds_of
 from cdc_triggers.postgres.connect import connect, translate
 from cdc_triggers.postgres.queries import query
@@ -41,7 +42,14 @@ def sample_rows(dsn: str, table: Table, limit: int) -> Sequence[bytes]:
         sql.Identifier(table.schema_name, table.name)
     )
     with _reading(dsn) as cur:
-        cur.execute(statement, {"limit": limit})
+        try:
+            cur.execute(statement, {"limit": limit})
+        except psycopg2.errors.InsufficientPrivilege as error:
+            role = cur.connection.info.user
+            raise DatabaseError(
+                f"role {role} may not read table {table}",
+                hint=f"GRANT SELECT ON {table} TO {role}, or give a body or a past event",
+            ) from error
         return [row[0].encode() for row in cur.fetchall()]
 
 

@@ -132,6 +132,17 @@ def test_the_rows_of_the_table_are_a_sample_and_an_error_stands_at_its_row(shop:
     assert done.stderr.count(place + "$body.event.data.new has no key 'status'") == 2
 
 
+def test_a_sample_that_may_not_be_read_is_told_with_the_grant(
+    shop: Desk, database: Database
+) -> None:
+    role = database.role()
+    shop.dsn = database.dsn_as(role)
+    done = shop.run("order_changed", "--sample")
+    assert done.returncode == 1
+    assert f"role {role} may not read table public.orders" in done.stderr
+    assert f"GRANT SELECT ON public.orders TO {role}" in done.stderr
+
+
 def test_a_sample_has_numbers_in_the_form_in_which_they_would_be_sent(shop: Desk) -> None:
     text = WHOLE.replace("triggers:", "stringify_numeric_types: true\ntriggers:", 1)
     (shop.folder / "triggers.yaml").write_text(text, encoding="utf-8")
