@@ -13,7 +13,7 @@ from support.stream import BAD, OK, Row
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-STEPS = 17
+STEPS = 18
 
 TestEngine = EngineMachine.TestCase
 TestEngine.settings = settings(
@@ -57,6 +57,7 @@ def random_step(
         lambda: machine.pause_or_resume(pick): 0.7,
         lambda: machine.drop_and_create(pick): 0.5,
         lambda: machine.redeliver(pick, few): 0.7,
+        machine.standby_leaves_or_returns: 0.3,
         machine.crash: 0.4,
         lambda: machine.drain(writes=writes, killed=killed, ends=ends): 0.4,
     }

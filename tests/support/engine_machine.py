@@ -194,6 +194,10 @@ class EngineMachine(RuleBasedStateMachine):
         put_back(database, [row.id for row in chosen])
         self.stream.signal(b"retry")
 
+    @rule()
+    def standby_leaves_or_returns(self) -> None:
+        self.stream.unseen = not self.stream.unseen
+
     # -- the end of a process -------------------------------------------------------------------
 
     @rule()
@@ -215,7 +219,8 @@ class EngineMachine(RuleBasedStateMachine):
         else:
             stream.drain()
             self.nothing_confirmed_is_owed()
-            assert stream.engine.ledger.unsettled <= bool(stream.unread)
+            open_signal = stream.unfollowed is not None
+            assert stream.engine.ledger.unsettled <= (bool(stream.unread) or open_signal)
         self.restart()
 
     def restart(self) -> None:
@@ -268,7 +273,9 @@ class EngineMachine(RuleBasedStateMachine):
         ]
 
     def nothing_confirmed_is_owed(self) -> None:
-        assert not self.missing(self.stream.slot.confirmed)
+        confirmed, unfollowed = self.stream.slot.confirmed, self.stream.unfollowed
+        assert not self.missing(confirmed)
+        assert unfollowed is None or confirmed <= unfollowed, "nobody will hear of it again"
 
     @invariant()
     def lsns_are_in_order(self) -> None:
@@ -320,6 +327,7 @@ class EngineMachine(RuleBasedStateMachine):
     def everything_ends(self) -> None:
         """From now on nobody interferes, and all endpoints work, or none: nothing may be left."""
         stream = self.stream
+        stream.unseen = False
         for trigger_id, row in stream.database.triggers.items():
             stream.database.triggers[trigger_id] = row._replace(paused=False)
         stream.signal()

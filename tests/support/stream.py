@@ -13,7 +13,7 @@ from cdc_triggers.core.attempt import Response
 from cdc_triggers.core.attempt_log import Times
 from cdc_triggers.core.engine import Engine
 from cdc_triggers.core.lsn import Lsn
-from cdc_triggers.core.messages import Signal
+from cdc_triggers.core.messages import Begin, LogRow, Signal
 from cdc_triggers.core.records import Batch, Revision, TriggerRow
 from cdc_triggers.core.snapshot import Snapshot
 from cdc_triggers.core.spec import Trigger
@@ -91,7 +91,12 @@ def trigger_row(
 
 
 class Stream:
-    """Everything durable, one engine, and the I/O between them as two queues."""
+    """Everything durable, one engine, and the I/O between them as two queues.
+
+    Attributes:
+        unseen: commits are decoded, and nobody sees them yet: a synchronous standby is gone.
+        unfollowed: where the signal committed that was read last, until its triggers are here.
+    """
 
     def __init__(self, orderings: Sequence[str], *, remember: int = 1_000) -> None:
         self.clock = ManualClock()
@@ -100,6 +105,7 @@ class Stream:
         self.owed: dict[int, list[Owed]] = {}
         self.remember = remember
         self.lives = 0
+        self.unseen = False
         self.xid = 10
         self._lsn = 1_000
         self._events = 0
@@ -174,19 +180,27 @@ class Stream:
         self.writing = False
         self.writing_size = 0
         self.loading = False
+        self.unfollowed: Lsn | None = None
         self.engine = Engine(
             self.store.load_start("pgoutput"), self.store.load_triggers(), self.clock.monotonic()
         )
 
     def read(self, limit: int) -> None:
-        while limit and self.unread and self.engine.can_receive:
+        while limit and self.unread and self._may_take(self.unread[0]):
             if not self.engine.receive(self.unread[0], self.clock.monotonic()):
                 break
-            self.unread.popleft()
+            if isinstance(self.unread.popleft(), Signal):
+                self.unfollowed = self.engine._commit_lsn
             limit -= 1
         if self.engine.reload_wanted and not self.loading:
             self.loading = True
             self.calls.append(self._load)
+
+    def _may_take(self, message: Message) -> bool:
+        """As `Intake` asks it."""
+        if isinstance(message, LogRow):
+            return self.engine.can_receive
+        return not (isinstance(message, Begin) and self.engine.reload_wanted)
 
     def take(self) -> Delivery | None:
         delivery = self.engine.take(self.clock.monotonic())
@@ -270,13 +284,19 @@ class Stream:
         return unfinished
 
     def _load(self) -> Callable[[], None]:
+        if self.unseen:
+            return self._look_again
         rows = self.store.load_triggers()
 
         def answer() -> None:
             self.loading = False
+            self.unfollowed = None
             self.engine.set_triggers(rows, self.clock.monotonic())
 
         return answer
+
+    def _look_again(self) -> None:
+        self.loading = False
 
     def _claim(self, trigger_id: int, limit: int, share: Share) -> Callable[[], None]:
         rows, next_due_s = self.store.claim(trigger_id, limit, share)

@@ -113,3 +113,35 @@ def test_a_commit_that_nobody_sees_for_longer_than_the_lease_is_told_and_costs_n
         assert "stream.interrupted" not in world.facts.names
 
     run(scenario)
+
+
+def test_a_signal_that_was_not_followed_is_given_again_to_whoever_streams_next() -> None:
+    """Else what follows it would be matched by triggers from before it, and lost to the new one."""
+
+    async def scenario() -> None:
+        world = World()
+        seen: set[int] = set()
+        applied = world.database.triggers.pop(1)
+
+        def sees(xid: int) -> bool:
+            return xid in seen
+
+        world.store.sees = sees  # type: ignore[method-assign]
+        async with world.streaming():
+            world.source.feed(transaction(100, [Signal(b"reload")], xid=7))
+            await until(lambda: "triggers.waiting" in world.facts.names, world)
+            beaten_at = world.database.heartbeat_at + 2 * LEASE_S
+            await until(lambda: world.database.heartbeat_at > beaten_at, world)
+        assert world.slot.confirmed == 0
+
+        world.renew("second")
+        world.store.sees = sees  # type: ignore[method-assign]
+        async with world.streaming():
+            row = log_row("8.1", xid=8, new=b'{"id":1,"v":0}')
+            world.source.feed(transaction(200, [row], xid=8))
+            world.database.triggers[1] = applied
+            seen.add(7)
+            await until(lambda: world.slot.confirmed == 208, world)
+            assert world.sent() == ["8.1"]
+
+    run(scenario)
