@@ -19,8 +19,8 @@ ACTIVE_S = 10.0
 """A trigger counts as waiting for the reader if it had an event within this time."""
 
 STUCK_S = 5.0
-"""What waits in memory for longer, behind attempts of its trigger, is written down: it must not
-hold the WAL, and so the queue need not be full for it."""
+"""What waits in memory for longer, behind attempts, is written down: it must not hold the WAL, and
+so the queue need not be full for it."""
 
 
 class Roster:
@@ -141,14 +141,20 @@ class Roster:
                 yield state
 
     def _stuck(self, now: float) -> list[TriggerState]:
-        """Those whose endpoint is so slow, or tried so seldom, that what waits should be parked."""
+        """Those whose endpoint is so slow, or tried so seldom, that what waits should be parked.
+
+        And those that wait for room which attempts at other endpoints take, for as long as they do.
+        """
         return [
             state
             for state in self.active.values()
-            if (state.lanes.in_flight or state.reach.lost)
+            if (state.lanes.in_flight or state.reach.lost or self._waits(state))
             and not state.spilling
             and state.lanes.waits_since < now - STUCK_S
         ]
+
+    def _waits(self, state: TriggerState) -> bool:
+        return any(state.row.id in states for states in self._waiting.values())
 
     @property
     def full(self) -> list[TriggerState]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from support.stream import OK, Row, Stream
 
+from cdc_triggers.core import memory
 from cdc_triggers.core.roster import STUCK_S
 
 
@@ -72,6 +74,42 @@ def test_what_waits_because_nothing_may_be_sent_is_not_written_down() -> None:
     stream.tick()
     stream.write()
     assert not reasons(stream)
+
+
+@pytest.fixture
+def behind_a_large_one(monkeypatch: pytest.MonkeyPatch) -> Stream:
+    """Two triggers: a large delivery of the first hangs, the second has one and a small one."""
+    monkeypatch.setattr(memory, "LARGE_BYTES", 4_000)
+    stream = Stream(["none", "none"])
+    stream.change(inserts(4, 1))
+    stream.read(9)
+    taken = []
+    while (delivery := stream.take()) is not None:
+        taken.append((delivery.trigger_id, delivery.event.id))
+    assert taken == [(1, "e1"), (1, "e2")]
+    return stream
+
+
+def test_what_waits_behind_a_large_one_of_another_trigger_is_written_down(
+    behind_a_large_one: Stream,
+) -> None:
+    stream = behind_a_large_one
+    stream.clock.advance(STUCK_S + 0.1)
+    stream.tick()
+    stream.write()
+    assert stream.engine.ledger.unsettled == 0
+
+
+def test_a_small_one_behind_it_is_sent_from_the_table(behind_a_large_one: Stream) -> None:
+    stream = behind_a_large_one
+    stream.clock.advance(STUCK_S + 0.1)
+    stream.tick()
+    stream.write()
+    stream.ask_claims()
+    stream.settle_calls()
+    delivery = stream.take()
+    assert delivery is not None
+    assert (delivery.trigger_id, delivery.event.id) == (2, "e2")
 
 
 def test_what_the_table_holds_already_may_wait_as_long_as_it_likes() -> None:
