@@ -68,10 +68,7 @@ class Engine:
         self._attempts = AttemptLog()
         self._matcher = Matcher(())
         self._txn: TxnId | None = None
-        # until its signal was followed it is not settled: who streams next would not hear of it
-        self._signalled: TxnId | None = None
-        self._commit_lsn = ZERO
-        self._committed_at = 0.0
+        self._commit_lsn, self._committed_at = ZERO, 0.0
         self._position = self._token = 0
         self.set_triggers(triggers, now)
         for trigger_id, keys in start.parked_keys.items():
@@ -133,9 +130,7 @@ class Engine:
         """The applied triggers, anew: some changed, some new, some gone."""
         rows = tuple(rows)
         self.reload_wanted = False
-        if self._signalled is not None:
-            self.ledger.settle(self._signalled)
-            self._signalled = None
+        self.ledger.let_go()
         self._matcher = Matcher(rows, self._matcher)
         gone = self._roster.replace(rows)
         for state in self._roster.active.values():
@@ -372,9 +367,7 @@ class Engine:
         # also `retry` reads the specs again: that waits until the sender's rows can be seen
         self.reload_wanted = True
         self._claim_all = self._claim_all or content == b"retry"
-        if self._signalled is None and self._txn is not None:
-            self._signalled = self._txn
-            self.ledger.open(self._txn)
+        self.ledger.hold(self._txn)
 
     def _conclude(self, delivery: Delivery, decision: retry.Decision, attempt: AttemptRow) -> None:
         state = self._roster.of(delivery)

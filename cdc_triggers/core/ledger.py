@@ -45,6 +45,7 @@ class Ledger:
         self.settled_commit_us = 0
         self._entries: deque[_Entry] = deque()
         self._first = 1
+        self._held: TxnId | None = None
 
     def begin(self, now: float) -> TxnId:
         """A transaction starts to arrive; `now` is kept to tell its age."""
@@ -72,6 +73,21 @@ class Ledger:
         assert entry.open >= 0, "settled more than was opened"
         if not entry.open:
             self._advance()
+
+    def hold(self, txn: TxnId | None) -> None:
+        """This transaction does not settle before `let_go`; None: it was in none.
+
+        It has a signal that is not followed yet: whoever streams next would not hear of it.
+        """
+        if self._held is None and txn is not None:
+            self._held = txn
+            self.open(txn)
+
+    def let_go(self) -> None:
+        """The signal was followed; nothing if there was none."""
+        txn, self._held = self._held, None
+        if txn is not None:
+            self.settle(txn)
 
     def idle(self, server_lsn: Lsn) -> None:
         """All that was committed before `server_lsn` has been received (a keepalive said so).

@@ -123,6 +123,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.open: dict[tuple[int, int], TxnId] = {}
         self.write: Write | None = None
         self.written: Write | None = None
+        self.held: int | None = None
 
     # -- the server and the reader ----------------------------------------------------------------
 
@@ -152,6 +153,19 @@ class LedgerMachine(RuleBasedStateMachine):
         if (txn.number, place) not in self.durable:
             self.ledger.open(self.began[txn.number])
             self.open[txn.number, place] = self.began[txn.number]
+
+    @rule()
+    def signal(self) -> None:
+        """It holds the transaction in which it comes, until it is followed."""
+        if self.arriving is not None:
+            number = self.arriving[0].number
+            self.ledger.hold(self.began[number])
+            self.held = self.held or number
+
+    @rule()
+    def follow(self) -> None:
+        self.ledger.let_go()
+        self.held = None
 
     @rule(further=st.integers(-150, 50))
     def keepalive(self, further: int) -> None:
@@ -201,6 +215,7 @@ class LedgerMachine(RuleBasedStateMachine):
         for txn in self.log:
             if txn.commit_lsn < self.slot:
                 assert all((txn.number, place) in self.durable for place in range(txn.size))
+                assert txn.number != self.held
 
     @rule()
     def crash(self) -> None:
@@ -219,6 +234,8 @@ class LedgerMachine(RuleBasedStateMachine):
         waiting = {number for number, _ in self.open}
         if self.arriving is not None:
             waiting.add(self.arriving[0].number)
+        if self.held is not None:
+            waiting.add(self.held)
         first = next((place for place, txn in enumerate(here) if txn.number in waiting), len(here))
         assert self.ledger.unsettled == len(here) - first
         if first:
@@ -230,6 +247,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """When everything has been written, everything is confirmed."""
         while self.unread or self.arriving:
             self.receive(1)
+        self.follow()
         for _ in range(2):
             self.take_outbox(2**8 - 1)
             self.store_writes()
@@ -248,6 +266,8 @@ def random_step(machine: LedgerMachine, chance: random.Random) -> Callable[[], N
     steps: dict[Callable[[], None], float] = {
         lambda: machine.commit(chance.randint(0, 3)): 3,
         lambda: machine.receive(chance.randint(1, 8)): 4,
+        machine.signal: 0.5,
+        machine.follow: 1,
         lambda: machine.keepalive(chance.randint(-150, 50)): 1,
         lambda: machine.take_outbox(chance.getrandbits(8)): 3,
         machine.store_writes: 3,
