@@ -54,6 +54,7 @@ class Roster:
             state = before.pop(row.id, None) or TriggerState(row, self._memory)
             state.update(row)
             self.active[row.id] = state
+            self.run(state)  # it may have more places in flight now
         for state in before.values():
             state.depart()
         self.departed.update(before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from support.stream import BAD, OK, Row, Stream
+from support.stream import BAD, OK, Row, Stream, trigger_row
 
 from cdc_triggers.core import engine as engine_module
 from cdc_triggers.core import pressure, trigger_state
@@ -292,6 +292,18 @@ def test_triggers_take_turns() -> None:
     stream.change([INSERT, INSERT])
     stream.read(9)
     assert [delivery.trigger_id for delivery in taken(stream)] == [1, 2, 1, 2]
+
+
+def test_more_places_in_flight_are_taken_at_once() -> None:
+    stream = Stream(["none"])
+    stream.change([INSERT] * 4)
+    stream.read(9)
+    assert ids(taken(stream)) == ["e1", "e2"]
+    stream.database.triggers[1] = trigger_row(1, "none", max_in_flight=3)
+    stream.signal()
+    stream.read(9)
+    stream.settle_calls()
+    assert ids(taken(stream)) == ["e3"], "nobody waits for an attempt to end"
 
 
 def test_nobody_passes_a_claim_that_ran_out_while_its_retry_was_not_written_yet() -> None:
