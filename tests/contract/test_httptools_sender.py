@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import trustme
+from aiohappyeyeballs import start_connection
 from support.endpoints import Peer, answers, endpoint
 from support.sending import OK, answered, failed, make_request, opened
 from support.waiting import until
@@ -33,6 +34,28 @@ def test_a_connection_that_was_idle_for_too_long_is_given_up(run: Callable[..., 
             assert answered((await sender.send([make_request(url)]))[0]).ok
             async with asyncio.timeout(10.0):
                 await seen.closed.wait()
+
+    run(main())
+
+
+def test_a_send_that_is_cancelled_while_it_connects_closes_its_socket_once(
+    run: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closed again, its number could be another connection's by then, or that to PostgreSQL."""
+    made: list[socket.socket] = []
+
+    async def main() -> None:
+        async def connect(*arguments: Any, **options: Any) -> socket.socket:
+            made.append(await start_connection(*arguments, **options))
+            asyncio.get_running_loop().call_soon(task.cancel)
+            return made[-1]
+
+        monkeypatch.setattr("cdc_triggers.http.httptools_sender.start_connection", connect)
+        async with endpoint(answers(OK)) as (url, _), opened(HttptoolsSender) as sender:
+            task = asyncio.ensure_future(sender.send([make_request(url)]))
+            await asyncio.wait([task])
+            assert task.cancelled()
+            assert [sock.fileno() for sock in made] == [-1], "nothing is left to be closed"
 
     run(main())
 
