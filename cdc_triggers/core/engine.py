@@ -65,8 +65,7 @@ class Engine:
         self._parking = Parking(self._memory)
         self._done, self._done_left = start.done, len(start.done)
         self.roster = self._roster = Roster(self._memory)
-        self._attempts = AttemptLog()
-        self._matcher = Matcher(())
+        self._attempts, self._matcher = AttemptLog(), Matcher(())
         self._txn: TxnId | None = None
         self._commit_lsn, self._committed_at = ZERO, 0.0
         self._position = self._token = 0

@@ -115,8 +115,12 @@ def test_a_commit_that_nobody_sees_for_longer_than_the_lease_is_told_and_costs_n
     run(scenario)
 
 
-def test_a_signal_that_was_not_followed_is_given_again_to_whoever_streams_next() -> None:
+def test_a_signal_that_was_not_followed_is_given_again_to_whoever_streams_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Else what follows it would be matched by triggers from before it, and lost to the new one."""
+    lease_s = 1.0
+    monkeypatch.setattr(streamer, "LEASE_S", lease_s)
 
     async def scenario() -> None:
         world = World()
@@ -130,7 +134,7 @@ def test_a_signal_that_was_not_followed_is_given_again_to_whoever_streams_next()
         async with world.streaming():
             world.source.feed(transaction(100, [Signal(b"reload")], xid=7))
             await until(lambda: "triggers.waiting" in world.facts.names, world)
-            beaten_at = world.database.heartbeat_at + 2 * LEASE_S
+            beaten_at = world.database.heartbeat_at + 2 * lease_s
             await until(lambda: world.database.heartbeat_at > beaten_at, world)
         assert world.slot.confirmed == 0
 
