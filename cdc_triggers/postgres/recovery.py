@@ -18,7 +18,7 @@ from cdc_triggers.core import lsn as lsns
 from cdc_triggers.core.messages import LogRow
 from cdc_triggers.core.records import Lease
 from cdc_triggers.core.recovery import OwedRow
-from cdc_triggers.errors import FencedError
+from cdc_triggers.errors import DatabaseError, FencedError
 from cdc_triggers.postgres.connect import connect, connect_replication, translate
 from cdc_triggers.postgres.copying import copy, copy_command
 from cdc_triggers.postgres.queries import query
@@ -38,13 +38,7 @@ LARGE_BYTES: Final = 16 * 1024
 
 _APPLICATION: Final = "cdc-triggers recovery"
 
-# However long it takes: the role's own limits are made for other work.
-_UNLIMITED: Final = {
-    "statement_timeout": "0",
-    "lock_timeout": "0",
-    "idle_in_transaction_session_timeout": "0",
-}
-_SETTINGS: Final = {**_UNLIMITED, "TimeZone": "UTC", "DateStyle": "ISO"}
+_SETTINGS: Final = {"TimeZone": "UTC", "DateStyle": "ISO"}
 
 _FAILOVER_VERSION: Final = 170000
 _PARENTHESES_VERSION: Final = 150000
@@ -88,11 +82,10 @@ class PostgresRecovery:
             cur.execute(query("recovery_drop_slot"), self._mine)
         self._maker = maker = connect_replication(self._dsn, application_name=_APPLICATION)
         with _translated(), maker.cursor() as cur:
-            for name in _UNLIMITED:
-                cur.execute("SELECT set_config(%s, '0', false)", [name])
+            cur.execute(query("recovery_unlimited"))
             cur.execute(_create_command(self._mine["slot"], plugin, maker.server_version))
             _, self._begins, snapshot, _ = cur.fetchone() or (None, None, None, None)
-        self._reader = reader = connect(self._dsn, application_name=_APPLICATION, options=_SETTINGS)
+        self._reader = reader = self._connect()
         reader.set_session("REPEATABLE READ", readonly=True, autocommit=False)
         with _translated():
             with reader.cursor() as cur:
@@ -167,10 +160,20 @@ class PostgresRecovery:
             (row,) = cur.fetchall()
         return OwedRow(_log_row(row), delivered)
 
+    def _connect(self) -> connection:
+        found = connect(self._dsn, application_name=_APPLICATION, options=_SETTINGS)
+        try:
+            with _translated(), found.cursor() as cur:
+                cur.execute(query("recovery_unlimited"))
+        except DatabaseError:
+            found.close()
+            raise
+        return found
+
     @contextmanager
     def _transaction(self) -> Iterator[cursor]:
         if self._writer is None:
-            self._writer = connect(self._dsn, application_name=_APPLICATION, options=_SETTINGS)
+            self._writer = self._connect()
             self._writer.autocommit = False
             with _translated(), self._writer, self._writer.cursor() as cur:
                 cur.execute(query("store_staging"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from time import sleep
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -197,3 +198,26 @@ def test_a_recovery_that_was_replaced_leaves_the_slot_of_its_successor_alone(
         with pytest.raises(FencedError):
             recovery.renew_slot("pgoutput")
         assert database.execute(begins, database.slot) == before
+
+
+@pytest.mark.servers("18", "16")
+def test_a_recovery_takes_as_long_as_it_takes_whatever_limits_the_database_sets(
+    database: Database,
+) -> None:
+    database.execute(TABLE)
+    apply(database, trigger("all", "orders", "http://127.0.0.1:9/"))
+    database.execute("INSERT INTO orders VALUES (1, 'x')")
+    limits = database.execute(
+        "SELECT name FROM pg_settings WHERE name IN ('transaction_timeout',"
+        " 'idle_session_timeout', 'idle_in_transaction_session_timeout')"
+    )
+    for (name,) in limits:
+        database.execute(f"ALTER DATABASE {database.name} SET {name} = '300ms'")
+    holder = str(uuid4())
+    with closing(PostgresRecovery(database.dsn, database.slot, holder)) as recovery:
+        database.execute("UPDATE cdc_triggers.stream SET holder = %s", holder)
+        recovery.begin("a test")
+        recovery.renew_slot("pgoutput")
+        sleep(0.6)
+        assert len(recovery.read()) == 1
+        recovery.finish()
