@@ -145,6 +145,8 @@ class Streamer:
             parked_triggers=len(start.parked_triggers),
         )
         try:
+            # the row's lease began before all this was read, and must not end before the tenure's
+            await a.worker.run(a.store.heartbeat)
             await tenure.run(self._stop)
             self._why_not = "draining"
             await tenure.drain(options.drain_timeout_s)

@@ -9,6 +9,7 @@ import pytest
 from support.tenures import World, run, until
 from support.waiting import wait_until
 
+from cdc_triggers.app.streamer import LEASE_S
 from cdc_triggers.core.attempt import Response
 from cdc_triggers.core.memory import ANY_BYTES, MIB, Share
 from cdc_triggers.core.messages import Signal
@@ -18,7 +19,7 @@ from cdc_triggers.testing import FaultySender, MemoryStore, log_row, transaction
 
 if TYPE_CHECKING:
     from cdc_triggers.core.attempt import Outcome, Request
-    from cdc_triggers.core.records import Batch
+    from cdc_triggers.core.records import Batch, StartState
 
 OK = Response(200, (), b"")
 BAD = Response(500, (), b"")
@@ -146,6 +147,48 @@ def test_a_stream_that_was_replaced_stops_and_stands_by() -> None:
             other.close()
             await until(lambda: streamer.readiness() is None, world)
             await until(lambda: world.slot.confirmed == 108, world)
+
+    run(scenario)
+
+
+def test_a_start_that_took_most_of_the_lease_leaves_it_whole() -> None:
+    """Else a standby would take over from a leader that counts on a whole one and sends."""
+
+    async def scenario() -> None:
+        world = World()
+        load = world.store.load_start
+
+        def take_long(plugin: str) -> StartState:
+            world.clock.advance(LEASE_S * 0.8)
+            return load(plugin)
+
+        world.store.load_start = take_long  # type: ignore[method-assign]
+        async with world.streaming():
+            world.insert(1)
+            await until(lambda: world.sender.sent)
+            assert world.database.heartbeat_at == world.clock.now()
+
+    run(scenario)
+
+
+def test_a_stream_that_was_replaced_while_it_started_sends_nothing() -> None:
+    async def scenario() -> None:
+        world = World()
+        load = world.store.load_start
+        loads = 0
+
+        def be_replaced(plugin: str) -> StartState:
+            nonlocal loads
+            loads += 1
+            world.database.generation += loads == 1
+            return load(plugin)
+
+        world.store.load_start = be_replaced  # type: ignore[method-assign]
+        end = world.insert(1)
+        async with world.streaming():
+            await until(lambda: world.slot.confirmed == end, world)
+            assert loads == 2
+            assert world.sent() == ["1.1"], "only by the one that leads"
 
     run(scenario)
 
