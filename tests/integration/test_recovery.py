@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import closing
+from contextlib import closing, contextmanager
 from time import sleep
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -18,6 +18,8 @@ from cdc_triggers.postgres.recovery import PostgresRecovery
 from cdc_triggers.postgres.store import PostgresStore
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from support.databases import Database
 
 TABLE = "CREATE TABLE orders (id int PRIMARY KEY, note text)"
@@ -157,11 +159,9 @@ def test_what_is_recorded_as_delivered_is_not_recovered_however_long_ago_that_wa
     assert len(endpoint.bodies) == 200
 
 
-def test_a_slot_that_somebody_moves_while_its_events_are_recovered_is_lost_once_more(
-    database: Database,
-) -> None:
-    database.execute(TABLE)
-    apply(database, trigger("all", "orders", "http://127.0.0.1:9/"))
+@contextmanager
+def recovering(database: Database) -> Iterator[tuple[PostgresStore, PostgresRecovery]]:
+    """A stream that has begun to recover."""
     holder = str(uuid4())
     with (
         closing(PostgresStore(database.dsn, database.slot, holder)) as store,
@@ -169,6 +169,15 @@ def test_a_slot_that_somebody_moves_while_its_events_are_recovered_is_lost_once_
     ):
         assert store.take_lease(10.0) is not None
         recovery.begin("a test")
+        yield store, recovery
+
+
+def test_a_slot_that_somebody_moves_while_its_events_are_recovered_is_lost_once_more(
+    database: Database,
+) -> None:
+    database.execute(TABLE)
+    apply(database, trigger("all", "orders", "http://127.0.0.1:9/"))
+    with recovering(database) as (store, recovery):
         recovery.renew_slot("pgoutput")
         assert not recovery.read()
         database.execute("INSERT INTO orders VALUES (1, 'x')")
@@ -186,13 +195,7 @@ def test_a_recovery_that_was_replaced_leaves_the_slot_of_its_successor_alone(
     database.execute(TABLE)
     apply(database, trigger("all", "orders", "http://127.0.0.1:9/"))
     begins = "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = %s"
-    holder = str(uuid4())
-    with (
-        closing(PostgresStore(database.dsn, database.slot, holder)) as store,
-        closing(PostgresRecovery(database.dsn, database.slot, holder)) as recovery,
-    ):
-        assert store.take_lease(10.0) is not None
-        recovery.begin("a test")
+    with recovering(database) as (_, recovery):
         database.execute("UPDATE cdc_triggers.stream SET holder = gen_random_uuid()")
         before = database.execute(begins, database.slot)
         with pytest.raises(FencedError):

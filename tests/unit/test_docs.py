@@ -2,143 +2,40 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from http import HTTPStatus
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from ruamel.yaml import YAML
-from typer.main import get_command
+from support.documentation import PAGES, REFERENCE, ROOT, first_cells, sections
 
 from cdc_triggers import errors, settings
-from cdc_triggers.app import streamer, tenure, trigger_file
-from cdc_triggers.app.cleanup import Cleaned
-from cdc_triggers.app.condition_trial import Totals, Trial
-from cdc_triggers.app.hasura_pending import PendingReport
-from cdc_triggers.cli.main import app
+from cdc_triggers.app import streamer, tenure
 from cdc_triggers.console.metadata import BULKS
 from cdc_triggers.console.metadata_calls import CALLS
 from cdc_triggers.console.pages.routes import _MODULES
 from cdc_triggers.console.rest import OPERATIONS
 from cdc_triggers.core import (
-    cleanup,
-    condition,
     engine,
     event,
-    images,
     memory,
     outbox,
     parking,
     pressure,
     reach,
     roster,
-    spec,
-    transform_spec,
     trigger_state,
 )
 from cdc_triggers.core.attempt import RESPONSE_BODY_LIMIT, FailureKind
-from cdc_triggers.core.cel import cost, parser
-from cdc_triggers.core.cel.checker import VARIABLES
-from cdc_triggers.core.cel.functions import FUNCTIONS as CEL_FUNCTIONS
-from cdc_triggers.core.cel.parser import MACROS
-from cdc_triggers.core.cleanup import CleanupLine
-from cdc_triggers.core.finding import Finding
-from cdc_triggers.core.kriti import limits
-from cdc_triggers.core.kriti.functions import FUNCTIONS
 from cdc_triggers.core.providers import PROVIDERS
-from cdc_triggers.core.views import EventDetail, Redelivery
 from cdc_triggers.postgres import capture
+from cdc_triggers.telemetry.ignored import OBEYED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from cdc_triggers.core.model import Model
+    from pathlib import Path
 
 METHODS = ("GET", "PUT", "POST", "DELETE")
-ROOT = Path(__file__).resolve().parents[2]
-REFERENCE = ROOT / "docs" / "reference"
-PAGES = sorted(
-    path
-    for path in (*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("bench/*.md"))
-    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
-)
-MODELS: dict[str, type[Model]] = {
-    "Trigger": spec.Trigger,
-    "Table": spec.Table,
-    "Definition": spec.Definition,
-    "Operation": spec.Operation,
-    "Header": spec.Header,
-    "Retry": spec.RetryConf,
-    "Cleanup": cleanup.CleanupConfig,
-    "Retention": cleanup.Retention,
-}
-
-
-TRANSFORMS: dict[str, type[Model]] = {
-    "request_transform": transform_spec.RequestTransform,
-    "request_headers": transform_spec.RequestHeaders,
-    "body": transform_spec.BodyTransform,
-    "response_transform": transform_spec.ResponseTransform,
-}
-
-
-def sections(page: Path, marks: str) -> dict[str, str]:
-    """Heading text (without backticks) to what stands below it."""
-    parts = re.split(rf"^{marks} (.+)$", page.read_text("utf-8"), flags=re.MULTILINE)
-    bodies = (re.split(r"^#{1,3} ", body, flags=re.MULTILINE)[0] for body in parts[2::2])
-    return dict(zip((head.strip("`") for head in parts[1::2]), bodies, strict=True))
-
-
-def first_cells(section: str) -> set[str]:
-    """What stands in backticks in the first cells of its tables."""
-    rows = re.findall(r"^\| *((?:`[^`]+`,? *)+)\|", section, flags=re.MULTILINE)
-    return {text for row in rows for text in re.findall(r"`([^`]+)`", row)}
-
-
-def commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
-    below = getattr(command, "commands", None)
-    if below is None:
-        yield path, command
-        return
-    for name, child in below.items():
-        yield from commands(child, f"{path} {name}")
-
-
-def spelled(command: Any) -> set[str]:
-    """Options as they are written, arguments by their metavar."""
-    found: set[str] = set()
-    for param in command.params:
-        if param.param_type_name == "option":
-            found.update(param.opts)
-        else:
-            found.add(param.metavar)
-    return found - {"--help", "-h"}
-
-
-COMMANDS = dict(commands(get_command(app), "cdc-triggers"))
-COMMAND_SECTIONS = sections(REFERENCE / "cli.md", "###")
-
-
-def test_the_cli_reference_has_every_command_and_no_other() -> None:
-    assert set(COMMAND_SECTIONS) == set(COMMANDS)
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_cli_reference_has_every_option_of_a_command_and_no_other(name: str) -> None:
-    written = {cell.split()[0] for cell in first_cells(COMMAND_SECTIONS[name])}
-    states = {"pending", "parked", "dead", "delivered", "archived"}
-    assert written - states == spelled(COMMANDS[name])
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_of_a_command_shows_each_argument_once(name: str) -> None:
-    command = COMMANDS[name]
-    usage = command.get_usage(command.context_class(command, info_name=name))
-    for param in command.params:
-        if param.param_type_name == "argument":
-            assert re.search(rf"(?: |\{{|\[){param.metavar}(?:\}}|\])?(?:\.\.\.)?(?: |$)", usage)
 
 
 def tables() -> dict[str, set[str]]:
@@ -183,105 +80,6 @@ def test_the_schema_reference_has_every_table_and_no_other() -> None:
 @pytest.mark.parametrize("name", tables())
 def test_the_schema_reference_has_every_column_of_a_table_and_no_other(name: str) -> None:
     assert first_cells(sections(REFERENCE / "schema.md", "##")[name]) == tables()[name]
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_the_trigger_file_reference_has_every_key_of_a_model_and_no_other(name: str) -> None:
-    keys = {field.alias or key for key, field in MODELS[name].model_fields.items()}
-    assert first_cells(sections(REFERENCE / "trigger-file.md", "##")[name]) == keys
-
-
-def bounds(model: type[Model]) -> Iterator[tuple[str, str]]:
-    """Key and number, as it is written, for every limit that a model sets."""
-    for name, value in model.model_json_schema()["properties"].items():
-        for each in (value, *value.get("anyOf", ())):
-            for end in ("minimum", "maximum"):
-                if end in each and each[end] > 1:
-                    yield name, f"{each[end]:,}"
-
-
-@pytest.mark.parametrize("name", MODELS)
-def test_the_trigger_file_reference_has_every_limit_of_a_number(name: str) -> None:
-    section = sections(REFERENCE / "trigger-file.md", "##")[name]
-    for key, figure in bounds(MODELS[name]):
-        row = re.search(rf"^\| `{key}` .*", section, flags=re.MULTILINE)
-        below = section.rpartition("|\n")[2] if name == "Retry" else ""  # of all its seconds
-        assert row
-        assert re.search(rf"(?<![\d,]){figure}(?!,?\d)", row[0] + below), (key, figure)
-
-
-@pytest.mark.parametrize("name", TRANSFORMS)
-def test_the_transform_reference_has_every_key_of_a_model_and_no_other(name: str) -> None:
-    found = first_cells(sections(REFERENCE / "transforms.md", "##")[name])
-    assert found == set(TRANSFORMS[name].model_fields)
-
-
-def test_the_transform_reference_has_every_variable_and_function_and_no_other() -> None:
-    written = sections(REFERENCE / "transforms.md", "##")
-    assert first_cells(written["Variables"]) == transform_spec.RESPONSE_VARIABLES
-    assert first_cells(written["Functions"]) == set(FUNCTIONS)
-
-
-def test_the_transform_reference_has_every_limit() -> None:
-    text = sections(REFERENCE / "transforms.md", "##")["Limits"].replace(",", "")
-    figures = [limits.SOURCE_CHARACTERS, limits.DEPTH, limits.CHAIN, limits.STEPS]
-    figures += [limits.CHARACTERS_PER_STEP, limits.WRITTEN_CHARACTERS_PER_STEP]
-    figures += [limits.INPUT_NUMBERS, limits.VALUES]
-    mib = (limits.INPUT_BYTES // 2**20, limits.OUTPUT_BYTES // 2**20)
-    for figure in (*map(str, figures), *(f"{size} MiB" for size in mib)):
-        assert re.search(rf"\b{figure}\b", text), figure
-
-
-def test_the_example_of_the_transform_reference_is_valid(tmp_path: Path) -> None:
-    text = (REFERENCE / "transforms.md").read_text("utf-8")
-    (block,) = re.findall(r"^```yaml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    lines = "version: 1\ntriggers:\n  - name: a\n    table: b\n    enable_manual: true\n"
-    lines += "    webhook: https://x\n" + "".join(f"    {line}\n" for line in block.splitlines())
-    file = tmp_path / "triggers.yaml"
-    file.write_text(lines, "utf-8")
-    (trigger,) = trigger_file.load([file]).triggers
-    assert trigger.request_transform
-    assert trigger.response_transform
-
-
-def test_the_condition_reference_has_every_variable_function_and_limit() -> None:
-    written = sections(REFERENCE / "conditions.md", "##")
-    assert first_cells(written["Variables"]) == set(VARIABLES)
-    assert first_cells(written["Functions"]) == {"has", *MACROS, *CEL_FUNCTIONS}
-    text = written["Limits"].replace(",", "")
-    figures = [condition.SOURCE_CHARACTERS, parser.DEPTH, condition.DEPTH, condition.MACRO_DEPTH]
-    figures += [condition.LEAST_INPUT, cost.CHARACTERS, images.DEPTH, cost.BUDGET // 10_000]
-    for figure in figures:
-        assert re.search(rf"\b{figure}\b", text), figure
-
-
-def test_the_example_of_the_condition_reference_is_valid() -> None:
-    text = (REFERENCE / "conditions.md").read_text("utf-8")
-    (block,) = re.findall(r"^```yaml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    condition.compiled(YAML(typ="safe").load(block)["condition"])
-
-
-def test_the_example_of_the_trigger_file_reference_is_valid(tmp_path: Path) -> None:
-    text = (REFERENCE / "trigger-file.md").read_text("utf-8")
-    blocks = re.findall(r"^```yaml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 1
-    for index, block in enumerate(blocks):
-        file = tmp_path / f"{index}.yaml"
-        file.write_text(block, "utf-8")
-        (trigger,) = trigger_file.load([file]).triggers
-        assert trigger.model_fields_set >= {"ordering_key", "retry_conf", "headers", "comment"}
-
-
-@pytest.mark.parametrize(
-    "page", ["README.md", "docs/tutorial/first-webhook.md", "compose/triggers.yaml"]
-)
-def test_the_other_examples_of_trigger_files_are_valid(page: str, tmp_path: Path) -> None:
-    text = (ROOT / page).read_text("utf-8")
-    blocks = re.findall(r"^```yaml\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL) or [text]
-    file = tmp_path / "triggers.yaml"
-    for block in blocks:
-        file.write_text(block, "utf-8")
-        assert [t.name for t in trigger_file.load([file]).triggers] == ["order_changed"]
 
 
 def test_the_exit_code_reference_has_every_code_of_the_error_tree() -> None:
@@ -389,35 +187,6 @@ def test_schema_and_metrics_have_every_reason_of_a_park_and_every_outcome() -> N
     assert set(re.findall(r"`(\w+)`", told)) == kinds
 
 
-KEYS_OF_JSON: dict[str, Iterable[str]] = {
-    "doctor": [each.name for each in dataclasses.fields(Finding)],
-    "import hasura": PendingReport._fields,
-    "cleanup history": CleanupLine._fields,
-    "cleanup run": (*Cleaned._fields, "dry_run"),
-    "condition test": (*Trial._fields, *Totals._fields),
-    "events redeliver": (*Redelivery._fields, "dry_run"),
-    "events show": EventDetail._fields,
-}
-
-
-@pytest.mark.parametrize("name", KEYS_OF_JSON)
-def test_the_cli_reference_has_every_key_of_what_a_command_prints(name: str) -> None:
-    row = re.search(
-        r"^\| `--json` \|.*", COMMAND_SECTIONS[f"cdc-triggers {name}"], flags=re.MULTILINE
-    )
-    assert row
-    assert set(KEYS_OF_JSON[name]) <= set(re.findall(r"`(\w+)`", row[0]))
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_the_cli_reference_has_the_default_of_every_number(name: str) -> None:
-    for param in COMMANDS[name].params:
-        if isinstance(param.default, (int, float)) and not isinstance(param.default, bool):
-            row = re.search(rf"^\| `{param.opts[0]}.*", COMMAND_SECTIONS[name], re.MULTILINE)
-            assert row
-            assert re.search(rf"\b{param.default:g}\b", row[0]), param.opts
-
-
 def test_the_api_reference_has_every_call_and_no_other() -> None:
     found = sections(REFERENCE / "http-api.md", "##")
     rest = {f"{each.method} {each.path}" for each in OPERATIONS}
@@ -504,3 +273,25 @@ def test_decisions_are_numbered_without_a_gap() -> None:
 def test_no_page_promises_that_something_arrives_only_once() -> None:
     for page in PAGES:
         assert "exactly once" not in page.read_text("utf-8").lower(), page
+
+
+def test_every_variable_that_is_obeyed_is_in_the_table() -> None:
+    page = REFERENCE / "tracing.md"
+    [table] = re.findall(
+        r"^## Variables\n(.*?)^## ", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    written = {
+        name for cell in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE) for name in spelt(cell)
+    }
+    assert {name for name in written if name.startswith("OTEL_")} == OBEYED
+
+
+def spelt(cell: str) -> set[str]:
+    """Names in backticks, with {A,B} written out."""
+    found = set(re.findall(r"`([^`]+)`", cell))
+    while some := next((name for name in found if "{" in name), None):
+        found.discard(some)
+        before, _, rest = some.partition("{")
+        middle, _, after = rest.partition("}")
+        found.update(f"{before}{each}{after}" for each in middle.split(","))
+    return {name.partition("=")[0] for name in found}

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +21,7 @@ from cdc_triggers.core.lsn import Lsn
 from cdc_triggers.core.trace import TraceContext, context_of
 from cdc_triggers.errors import UsageError
 from cdc_triggers.telemetry import prometheus, resource, variables
-from cdc_triggers.telemetry.ignored import AGGREGATION, OBEYED
+from cdc_triggers.telemetry.ignored import AGGREGATION
 from cdc_triggers.telemetry.otel import OpenTelemetry, StreamNames
 from cdc_triggers.telemetry.otlp_target import target
 from cdc_triggers.telemetry.sampler import sampler
@@ -376,25 +374,3 @@ def test_variable_that_nothing_obeys_is_said_once() -> None:
     OpenTelemetry(environ | {"OTEL_SDK_DISABLED": "true"}, NAMES, facts)
     names = "OTEL_EXPORTER_OTLP_ENDPIONT", AGGREGATION
     assert facts.said == [("telemetry.ignored", {"variables": ",".join(names)})]
-
-
-def test_every_variable_that_is_obeyed_is_in_the_table() -> None:
-    page = Path(__file__).parents[2] / "docs" / "reference" / "tracing.md"
-    [table] = re.findall(
-        r"^## Variables\n(.*?)^## ", page.read_text("utf-8"), re.MULTILINE | re.DOTALL
-    )
-    written = {
-        name for cell in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE) for name in spelt(cell)
-    }
-    assert {name for name in written if name.startswith("OTEL_")} == OBEYED
-
-
-def spelt(cell: str) -> set[str]:
-    """Names in backticks, with {A,B} written out."""
-    found = set(re.findall(r"`([^`]+)`", cell))
-    while some := next((name for name in found if "{" in name), None):
-        found.discard(some)
-        before, _, rest = some.partition("{")
-        middle, _, after = rest.partition("}")
-        found.update(f"{before}{each}{after}" for each in middle.split(","))
-    return {name.partition("=")[0] for name in found}

@@ -91,6 +91,14 @@ def test_triggers_are_read_as_of_the_transaction_that_asked_for_it() -> None:
     run(scenario)
 
 
+async def wait_in_vain(world: World, lease_s: float) -> None:
+    """For longer than a lease, with a signal whose commit nobody sees."""
+    world.source.feed(transaction(100, [Signal(b"reload")], xid=7))
+    await until(lambda: "triggers.waiting" in world.facts.names, world)
+    beaten_at = world.database.heartbeat_at + 2 * lease_s
+    await until(lambda: world.database.heartbeat_at > beaten_at, world)
+
+
 def test_a_commit_that_nobody_sees_for_longer_than_the_lease_is_told_and_costs_no_lease(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -102,10 +110,7 @@ def test_a_commit_that_nobody_sees_for_longer_than_the_lease_is_told_and_costs_n
         seen: set[int] = set()
         world.store.sees = lambda xid: xid in seen  # type: ignore[method-assign]
         async with world.streaming():
-            world.source.feed(transaction(100, [Signal(b"reload")], xid=7))
-            await until(lambda: "triggers.waiting" in world.facts.names, world)
-            beaten_at = world.database.heartbeat_at + 2 * lease_s
-            await until(lambda: world.database.heartbeat_at > beaten_at, world)
+            await wait_in_vain(world, lease_s)
             assert "triggers.loaded" not in world.facts.names
             seen.add(7)
             await until(lambda: world.slot.confirmed == 108, world)
@@ -132,10 +137,7 @@ def test_a_signal_that_was_not_followed_is_given_again_to_whoever_streams_next(
 
         world.store.sees = sees  # type: ignore[method-assign]
         async with world.streaming():
-            world.source.feed(transaction(100, [Signal(b"reload")], xid=7))
-            await until(lambda: "triggers.waiting" in world.facts.names, world)
-            beaten_at = world.database.heartbeat_at + 2 * lease_s
-            await until(lambda: world.database.heartbeat_at > beaten_at, world)
+            await wait_in_vain(world, lease_s)
         assert world.slot.confirmed == 0
 
         world.renew("second")
