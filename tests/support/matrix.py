@@ -24,6 +24,7 @@ GROUPS = (
     "Hostile and huge data",
     "The machine",
     "Restarts and upgrades",
+    "Everything at once",
 )
 
 _HEAD = (

@@ -44,12 +44,22 @@ class Endpoint:
     `bodies` has every request in order of arrival; `decide` chooses the answers. `ids` counts
     requests per (event id, trigger), `answered` only those answered with a 2xx. With a column `seq`
     in the row that grows with every change, `inversions` counts breaks of order per `id`.
+
+    Args:
+        decide: called with the body, and how often that came before.
+        port: 0 takes a free one.
+        keep: False: `bodies`, `raw` and `headers` stay empty, where there are too many for that.
     """
 
     def __init__(
-        self, decide: Callable[[dict[str, Any], int], Reply] | None = None, *, port: int = 0
+        self,
+        decide: Callable[[dict[str, Any], int], Reply] | None = None,
+        *,
+        port: int = 0,
+        keep: bool = True,
     ) -> None:
         self.decide = decide
+        self._keep = keep
         self._port = port
         self.bodies: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
@@ -101,11 +111,13 @@ class Endpoint:
         self._note_stall(body["created_at"])
         if reply.status < 300:
             self.answered[place] += 1
-        self.raw.append(request.body)
-        self.headers.append(request.headers)
+        if self._keep:
+            self.raw.append(request.body)
+            self.headers.append(request.headers)
         if reply.status < 300 and self.answered[place] == 1:
             self._check_order(body)
-        self.bodies.append(body)
+        if self._keep:
+            self.bodies.append(body)
         return reply
 
     def _note_stall(self, created_at: str) -> None:
