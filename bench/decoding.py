@@ -34,7 +34,7 @@ def run(dsn: str, slot: str, events: int) -> float:
     matcher = Matcher(_triggers(dsn))
     source = ReplicationSource(dsn)
     with contextlib.closing(source):
-        source.start(slot, "pgoutput")
+        source.start(slot, "pgoutput", ZERO)
         gc.freeze()
         gc.set_threshold(50_000, 20, 50)
         began, matched, commit_lsn, position = 0.0, 0, ZERO, 0

@@ -55,8 +55,8 @@ class ChangeSource(Protocol):
         """The socket to wait on."""
         ...
 
-    def start(self, slot: str, plugin: str) -> None:
-        """Begin streaming from the slot's confirmed LSN.
+    def start(self, slot: str, plugin: str, begins: Lsn) -> None:
+        """Begin streaming from there, or from the slot's confirmed LSN if that is further on.
 
         Raises:
             SlotError: missing, lost or of another plugin.
@@ -125,8 +125,11 @@ class Store(Protocol):
         """
         ...
 
-    def check_slot(self, plugin: str) -> None:
-        """Nothing, if all that is unsettled will come out of the slot.
+    def check_slot(self, plugin: str) -> Lsn:
+        """Where to go on: all below is settled, and what is not will come out of the slot.
+
+        That is the slot's confirmed LSN, or what the stream's row says is settled: a crash of the
+        server may take the slot back by all that was confirmed since it was last saved.
 
         Raises:
             SlotError: the slot was never made, or is of another plugin or database.
@@ -143,7 +146,7 @@ class Store(Protocol):
         ...
 
     def load_start(self, plugin: str) -> StartState:
-        """What is known above the slot's confirmed LSN, and which keys are parked.
+        """What is known from where the stream begins, and which keys are parked.
 
         Raises:
             SlotError, SlotLostError: as `check_slot`.

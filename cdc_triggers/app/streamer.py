@@ -153,7 +153,7 @@ class Streamer:
         finally:
             # what ends it at once, such as a change that the server cannot decode, will do so again
             lasted_s = a.clock.monotonic() - began
-            self._got_on = lasted_s >= BACKOFF_LAST_S or engine.ledger.confirmed > start.confirmed
+            self._got_on = lasted_s >= BACKOFF_LAST_S or engine.ledger.confirmed > start.begins
             a.watch.engine = None
             await tenure.close()
             a.source.close()
@@ -175,10 +175,9 @@ class Streamer:
         a, options = self._a, self._options
         while True:
             try:
-                await a.worker.run(a.store.check_slot, options.plugin)
-                await self._when_free(
-                    lambda: a.worker.run(a.source.start, options.slot, options.plugin)
-                )
+                begins = await a.worker.run(a.store.check_slot, options.plugin)
+                start = partial(a.source.start, options.slot, options.plugin, begins)
+                await self._when_free(partial(a.worker.run, start))
                 return await a.worker.run(a.store.load_start, options.plugin)
             except SlotLostError as lost:
                 a.source.close()

@@ -58,9 +58,9 @@ def _key(event_id: str) -> bytes:
     return key
 
 
-def _in_order(ids: bytearray) -> bytes:
+def _in_order(ids: bytearray) -> bytes | bytearray:
     if _sorted(ids):
-        return bytes(ids)
+        return ids  # a copy would be as large
     return b"".join(sorted(bytes(ids[at : at + WIDTH]) for at in range(0, len(ids), WIDTH)))
 
 

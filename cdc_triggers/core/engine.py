@@ -56,7 +56,7 @@ class Engine:
     """One slot's stream. `now` is monotonic seconds."""
 
     def __init__(self, start: StartState, triggers: Iterable[TriggerRow], now: float) -> None:
-        self.ledger = Ledger(start.confirmed)
+        self.ledger = Ledger(start.begins)
         self.reload_wanted = self._claim_all = False
         self.xid: int | None = None
         self.delivered = 0

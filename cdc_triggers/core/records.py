@@ -163,13 +163,13 @@ class StartState(NamedTuple):
     """What a starting stream must know.
 
     Attributes:
-        confirmed: the slot's confirmed LSN.
+        begins: where to go on (`ports.Store.check_slot`); it counts as confirmed.
         done: (event id, trigger id) above it that were delivered, parked or are dead already.
         parked_keys: keys with parked deliveries by trigger; None: too many to hold.
         parked_triggers: triggers with anything parked.
     """
 
-    confirmed: Lsn
+    begins: Lsn
     done: Done
     parked_keys: dict[int, frozenset[str] | None]
     parked_triggers: frozenset[int]

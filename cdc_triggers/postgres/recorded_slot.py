@@ -17,10 +17,11 @@ class _Found(NamedTuple):
     """A row of `store_slot.sql`: the slot beside what the stream's row says of it.
 
     Attributes:
-        confirmed, plugin, status, here: of the slot; None if it is `missing`.
+        begins: the slot's confirmed LSN, or what the row says is settled if that is further on.
+        plugin, status, here: of the slot; None if it is `missing`.
     """
 
-    confirmed: str | None
+    begins: str | None
     plugin: str | None
     status: str | None
     invalidation: str | None
@@ -35,7 +36,7 @@ class _Found(NamedTuple):
 
 
 def check_slot(cur: cursor, slot: str, plugin: str) -> str:
-    """The slot's confirmed LSN, if all that is unsettled will come out of it.
+    """Where to go on: all below is settled, and what is not will come out of the slot.
 
     Raises:
         SlotError: it was never made, or is of another plugin or database.
@@ -55,7 +56,7 @@ def check_slot(cur: cursor, slot: str, plugin: str) -> str:
         )
     why = why or _behind(found)
     if why is None:
-        return str(found.confirmed)
+        return str(found.begins)
     raise SlotLostError(f"replication slot {slot!r} has lost events: {why}", hint=_RECOVERY)
 
 

@@ -109,7 +109,7 @@ class ReplicationSource:
         self._server_lsn = ZERO
         self._reply_due = False
 
-    def start(self, slot: str, plugin: str) -> None:
+    def start(self, slot: str, plugin: str, begins: Lsn) -> None:
         """See `ports.ChangeSource.start`."""
         if plugin not in OPTIONS:
             raise UsageError(
@@ -119,9 +119,8 @@ class ReplicationSource:
         conn = connect_replication(self._dsn)
         try:
             with conn.cursor() as cursor:
-                # 0/0: from the slot's own confirmed LSN
                 cursor.start_replication_expert(  # type: ignore[no-untyped-call]
-                    _start_command(slot, plugin), decode=False
+                    _start_command(slot, plugin, begins), decode=False
                 )
             # ours until `close`: libpq closes its own when the connection breaks, and a number that
             # the event loop still watches could then be another socket's
@@ -218,11 +217,11 @@ class ReplicationSource:
         self._reply_due = self._reply_due or bool(reply)
 
 
-def _start_command(slot: str, plugin: str) -> sql.Composed:
+def _start_command(slot: str, plugin: str, begins: Lsn) -> sql.Composed:
     options = sql.SQL(", ").join(
         sql.SQL("{} {}").format(sql.Identifier(name), sql.Literal(value))
         for name, value in OPTIONS[plugin].items()
     )
     return sql.SQL("START_REPLICATION SLOT {} LOGICAL {} ({})").format(
-        sql.Identifier(slot), sql.SQL(lsns.show(ZERO)), options
+        sql.Identifier(slot), sql.SQL(lsns.show(begins)), options
     )

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection, cursor
 
+    from cdc_triggers.core.lsn import Lsn
     from cdc_triggers.core.memory import Share
     from cdc_triggers.core.records import Batch, Claimed, ParkRow, Resolution, TriggerRow
 
@@ -106,10 +107,10 @@ class PostgresStore:
             cur.execute(query("store_heal"))
         return Lease(*totals)
 
-    def check_slot(self, plugin: str) -> None:
+    def check_slot(self, plugin: str) -> Lsn:
         """See `ports.Store.check_slot`."""
         with self._transaction() as cur:
-            check_slot(cur, self._slot, plugin)
+            return lsns.parse(check_slot(cur, self._slot, plugin))
 
     def heartbeat(self, ahead_s: float = 0.0) -> None:
         """See `ports.Store.heartbeat`."""
@@ -120,16 +121,16 @@ class PostgresStore:
     def load_start(self, plugin: str) -> StartState:
         """See `ports.Store.load_start`."""
         with self._transaction() as cur:
-            confirmed = check_slot(cur, self._slot, plugin)
+            begins = check_slot(cur, self._slot, plugin)
             with cur.connection.cursor("done") as rows:  # the server's: it may be a million
                 rows.itersize = DONE_ROWS
-                rows.execute(query("store_done"), {"confirmed": confirmed})
+                rows.execute(query("store_done"), {"begins": begins})
                 done = Done((event_id, trigger_id) for event_id, trigger_id in rows)
             cur.execute("SELECT id FROM cdc_triggers.trigger")
             ids = [row[0] for row in cur]
             parked = {i: _remaining(cur, i, BLOCKED_KEYS) for i in ids}
             return StartState(
-                confirmed=lsns.parse(confirmed),
+                begins=lsns.parse(begins),
                 done=done,
                 parked_keys={i: keys for i, (_, keys) in parked.items()},
                 parked_triggers=frozenset(i for i, (some, _) in parked.items() if some),

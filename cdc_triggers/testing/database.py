@@ -87,17 +87,17 @@ class MemoryDatabase:
         rows = (r for r in self.deliveries.values() if r.trigger_id == trigger_id)
         return sorted((r for r in rows if r.status == "parked"), key=lambda r: r.place)
 
-    def done(self, confirmed: Lsn) -> frozenset[tuple[str, int]]:
+    def done(self, begins: Lsn) -> frozenset[tuple[str, int]]:
         """`store_done.sql`."""
         delivered = {
             (a.event_id, a.trigger_id)
             for a in self.attempts
-            if a.outcome == "delivered" and a.commit_lsn >= confirmed
+            if a.outcome == "delivered" and a.commit_lsn >= begins
         }
         return frozenset(delivered) | {
             (r.event.id, r.trigger_id)
             for r in self.deliveries.values()
-            if r.event.commit_lsn >= confirmed
+            if r.event.commit_lsn >= begins
         }
 
     def heal(self) -> None:

@@ -67,9 +67,10 @@ class Slot:
         self.plugin = plugin
         self.log: list[tuple[Message, ...]] = []
 
-    def unconfirmed(self) -> list[tuple[Message, ...]]:
-        """The transactions that a new reader gets: those whose commit is not before `confirmed`."""
-        return [each for each in self.log if _commit(each).commit_lsn >= self.confirmed]
+    def after(self, begins: Lsn) -> list[tuple[Message, ...]]:
+        """What a reader gets that starts there: what commits from there on and is not confirmed."""
+        begins = max(begins, self.confirmed)
+        return [each for each in self.log if _commit(each).commit_lsn >= begins]
 
 
 class ScriptedSource:
@@ -121,14 +122,14 @@ class ScriptedSource:
         """See `ports.ChangeSource.fileno`: readable while there is something to read."""
         return self._reader.fileno()
 
-    def start(self, slot: str, plugin: str) -> None:
+    def start(self, slot: str, plugin: str, begins: Lsn) -> None:
         """See `ports.ChangeSource.start`: all that is not confirmed comes again."""
         if self._refusals:
             raise self._refusals.popleft()
         if plugin != self.slot.plugin:
             raise SlotError(f"slot {slot!r} is of plugin {self.slot.plugin}, not {plugin}")
         self._queue.clear()
-        for each in self.slot.unconfirmed():
+        for each in self.slot.after(begins):
             self._queue.extend(each)
         self._server_lsn = self.slot.confirmed
         self._open = True

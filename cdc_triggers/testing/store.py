@@ -12,6 +12,7 @@ from cdc_triggers.errors import ConnectionLostError, FencedError, SlotError, Slo
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from cdc_triggers.core.lsn import Lsn
     from cdc_triggers.core.memory import Share
     from cdc_triggers.core.records import Batch, TriggerRow
     from cdc_triggers.testing.database import MemoryDatabase
@@ -65,7 +66,7 @@ class MemoryStore:
         db.heal()
         return Lease(db.progress.delivered if db.progress else 0, db.recoveries, db.recovered)
 
-    def check_slot(self, plugin: str) -> None:
+    def check_slot(self, plugin: str) -> Lsn:
         """See `ports.Store.check_slot`."""
         self._connect()
         if plugin != self._slot.plugin:
@@ -75,6 +76,7 @@ class MemoryStore:
         recorded = self.database.progress
         if recorded is not None and self._slot.confirmed > recorded.settled_lsn:
             raise SlotLostError("somebody else has moved the slot")
+        return self._slot.confirmed if recorded is None else recorded.settled_lsn
 
     def heartbeat(self, ahead_s: float = 0.0) -> None:
         """See `ports.Store.heartbeat`."""
@@ -84,12 +86,12 @@ class MemoryStore:
 
     def load_start(self, plugin: str) -> StartState:
         """See `ports.Store.load_start`."""
-        self.check_slot(plugin)
+        begins = self.check_slot(plugin)
         db = self.database
         parked = {i: db.remaining(i, BLOCKED_KEYS) for i in db.triggers}
         return StartState(
-            confirmed=self._slot.confirmed,
-            done=Done(db.done(self._slot.confirmed)),
+            begins=begins,
+            done=Done(db.done(begins)),
             parked_keys={i: keys for i, (_, keys) in parked.items()},
             parked_triggers=frozenset(i for i, (some, _) in parked.items() if some),
         )

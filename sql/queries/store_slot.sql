@@ -1,5 +1,6 @@
--- Where the slot will go on, whether it can, and whether it is the slot that this stream left.
-SELECT s.confirmed_flush_lsn::text, s.plugin::text, s.wal_status, to_jsonb(s) ->> 'invalidation_reason',
+-- Where the stream will go on, whether it can, and whether it is the slot that this stream left. After a crash of the
+-- server the slot has forgotten what was confirmed since PostgreSQL last saved it; the row, which was written before, has not.
+SELECT greatest(s.confirmed_flush_lsn, CASE WHEN r.timeline IS NOT NULL THEN r.settled_lsn END)::text AS begins, s.plugin::text, s.wal_status, to_jsonb(s) ->> 'invalidation_reason',
        s.slot_name IS NULL AS missing,
        s.database = current_database() AS here,
        r.settled_lsn IS NOT NULL AS used,

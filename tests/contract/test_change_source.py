@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from support.databases import Database
     from support.servers import Server
 
+    from cdc_triggers.core.lsn import Lsn
     from cdc_triggers.core.messages import Message
 
 pytestmark = pytest.mark.servers("18", "16", "system")
@@ -42,7 +43,7 @@ def source(database: Database, plugin: str) -> Iterator[ReplicationSource]:
     database.execute("CREATE TABLE orders (id int PRIMARY KEY, note text)")
     apply(database, trigger("ordered", "orders", HOOK), plugin=plugin)
     with closing(ReplicationSource(database.dsn)) as opened:
-        opened.start(database.slot, plugin)
+        opened.start(database.slot, plugin, lsns.ZERO)
         drain(opened)
         yield opened
 
@@ -51,6 +52,19 @@ def drain(source: ReplicationSource) -> None:
     """Read the rest of apply's own transaction."""
     until(source, lambda m: isinstance(m, Signal))
     until(source, lambda m: isinstance(m, Commit))
+
+
+def restart(source: ReplicationSource, database: Database, plugin: str, begins: Lsn) -> None:
+    """As soon as the server has let go of the slot."""
+
+    def restarted() -> bool:
+        try:
+            source.start(database.slot, plugin, begins)
+        except SlotBusyError:
+            return False
+        return True
+
+    wait_until(restarted)
 
 
 def until(source: ReplicationSource, last: Callable[[Message], bool]) -> list[Message]:
@@ -115,17 +129,24 @@ def test_what_was_confirmed_does_not_come_again_and_the_rest_does(
     source.confirm(first.end_lsn, first.end_lsn)
     wait_until(lambda: confirmed(database) >= first.end_lsn)
     source.close()
-
-    def restarted() -> bool:
-        try:
-            source.start(database.slot, plugin)
-        except SlotBusyError:
-            return False
-        return True
-
-    wait_until(restarted)
+    restart(source, database, plugin, lsns.ZERO)
     rows = [m for m in transaction(source) if isinstance(m, LogRow)]
     assert [row.new for row in rows] == [b'{"id":2,"note":"second"}']
+
+
+def test_it_begins_where_it_is_told_to_though_the_slot_is_behind(
+    database: Database, source: ReplicationSource, plugin: str
+) -> None:
+    database.execute("INSERT INTO orders VALUES (1, 'first')")
+    database.execute("INSERT INTO orders VALUES (2, 'second')")
+    first = transaction(source)[-1]
+    assert isinstance(first, Commit)
+    before = confirmed(database)
+    source.close()
+    restart(source, database, plugin, first.end_lsn)
+    rows = [m for m in transaction(source) if isinstance(m, LogRow)]
+    assert [row.new for row in rows] == [b'{"id":2,"note":"second"}']
+    assert confirmed(database) == before < first.end_lsn
 
 
 def test_reading_alone_confirms_nothing(database: Database, source: ReplicationSource) -> None:
@@ -159,17 +180,17 @@ def test_a_second_reader_is_told_who_has_the_slot(
         closing(ReplicationSource(database.dsn)) as second,
         pytest.raises(SlotBusyError, match=r"\d+"),
     ):
-        second.start(database.slot, plugin)
+        second.start(database.slot, plugin, lsns.ZERO)
 
 
 def test_a_missing_slot_says_so(database: Database, plugin: str) -> None:
     with closing(ReplicationSource(database.dsn)) as source, pytest.raises(SlotError):
-        source.start("no_such_slot", plugin)
+        source.start("no_such_slot", plugin, lsns.ZERO)
 
 
 def test_an_unknown_plugin_is_refused(database: Database) -> None:
     with closing(ReplicationSource(database.dsn)) as source, pytest.raises(UsageError):
-        source.start("any", "test_decoding")
+        source.start("any", "test_decoding", lsns.ZERO)
 
 
 def test_a_killed_walsender_is_a_lost_connection(

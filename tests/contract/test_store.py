@@ -135,12 +135,23 @@ def test_close_gives_up_the_lease_and_may_be_called_twice(world: World) -> None:
 
 
 def test_a_slot_of_another_plugin_is_refused(led: Led) -> None:
-    assert led.store.load_start("pgoutput").confirmed == led.world.base
+    assert led.store.load_start("pgoutput").begins == led.world.base
     with pytest.raises(SlotError, match="of plugin pgoutput, not wal2json"):
         led.store.load_start("wal2json")
 
 
-def test_done_is_what_was_delivered_or_has_a_row_from_the_confirmed_lsn_on(led: Led) -> None:
+def test_a_start_is_where_the_row_says_if_the_slot_has_fallen_behind_it(led: Led) -> None:
+    world = led.world
+    settled = Lsn(world.base + 500)
+    attempts = [attempt(world, 1), attempt(world, 2, commit_lsn=settled)]
+    led.store.write(batch(attempts=attempts, settled=settled))
+    assert led.store.check_slot("pgoutput") == settled
+    start = led.store.load_start("pgoutput")
+    assert start.begins == settled
+    assert set(start.done) == {(event_id(2), 1)}
+
+
+def test_done_is_what_was_delivered_or_has_a_row_from_the_start_on(led: Led) -> None:
     world = led.world
     below = Lsn(world.base - 1)
     attempts = [
@@ -157,7 +168,7 @@ def test_done_is_what_was_delivered_or_has_a_row_from_the_confirmed_lsn_on(led: 
         park(world, 8, trigger_id=2, key=None),
         park(world, 9, event=event(world, 9, commit_lsn=world.base)),
     ]
-    led.store.write(batch(parks, attempts=attempts))
+    led.store.write(batch(parks, attempts=attempts, settled=world.base))
     expected = {(1, 1), (0, 2), (5, 1), (6, 1), (8, 2), (9, 1)}
     done = led.store.load_start("pgoutput").done
     assert set(done) == {(event_id(n), t) for n, t in expected}

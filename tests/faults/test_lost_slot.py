@@ -14,6 +14,7 @@ from support.scene import Scene, modes, private
 from support.waiting import wait_until
 from support.witness import Mode
 
+from cdc_triggers.core import lsn as lsns
 from cdc_triggers.core.messages import Commit
 from cdc_triggers.http.receiver import Reply
 from cdc_triggers.postgres.replication import ReplicationSource
@@ -259,7 +260,7 @@ def test_a_slot_held_by_another_consumer_is_named_waited_for_and_recovered_from(
         scene.arrive(500)
         scene.stream.kill()
         with closing(ReplicationSource(database.dsn)) as other:
-            other.start(database.slot, mode.plugin)
+            other.start(database.slot, mode.plugin, lsns.ZERO)
             scene.stream.start(wait=False)
             wait_until(lambda: "slot.busy" in scene.stream.log, 30, "it says who has the slot")
             [(pid,)] = database.execute(

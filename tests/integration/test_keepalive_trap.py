@@ -102,7 +102,7 @@ class Ours:
 
     def __init__(self, database: Database, plugin: str) -> None:
         self._source = ReplicationSource(database.dsn)
-        self._source.start(database.slot, plugin)
+        self._source.start(database.slot, plugin, lsns.ZERO)
         self._confirmed = lsns.ZERO
 
     def read(self) -> Message | None:

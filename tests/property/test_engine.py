@@ -13,7 +13,7 @@ from support.stream import BAD, OK, Row
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-STEPS = 18
+STEPS = 19
 
 TestEngine = EngineMachine.TestCase
 TestEngine.settings = settings(
@@ -59,6 +59,7 @@ def random_step(
         lambda: machine.redeliver(pick, few): 0.7,
         machine.standby_leaves_or_returns: 0.3,
         machine.crash: 0.4,
+        lambda: machine.server_crashes(pick): 0.2,
         lambda: machine.drain(writes=writes, killed=killed, ends=ends): 0.4,
     }
     weights = [weight * factor for weight, factor in zip(steps.values(), bias, strict=True)]

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from cdc_triggers.core import memory, outbox, parking, reach, trigger_state
 from cdc_triggers.core.attempt import Failure, FailureKind
+from cdc_triggers.core.lsn import Lsn
 from cdc_triggers.testing.store import CLAIM_S
 from support.redelivery import put_back
 from support.stream import BAD, OK, Owed, Row, Stream
@@ -202,6 +203,13 @@ class EngineMachine(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
+        self.restart()
+
+    @rule(pick=picks)
+    def server_crashes(self, pick: int) -> None:
+        """The slot is back where it was last saved; rows are where they were."""
+        slot = self.stream.slot
+        self.confirmed = slot.confirmed = Lsn(slot.confirmed * pick // 100)
         self.restart()
 
     @rule(writes=st.booleans(), killed=st.booleans(), ends=st.lists(outcomes, max_size=4))

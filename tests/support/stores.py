@@ -322,8 +322,9 @@ def batch(
     resolutions: list[Resolution] | None = None,
     attempts: list[AttemptRow] | None = None,
     delivered: int = 0,
+    settled: Lsn = SETTLED,
 ) -> Batch:
-    progress = Progress(RECEIVED, SETTLED, Lsn(10), 1_700_000_000.0, None, delivered)
+    progress = Progress(RECEIVED, settled, Lsn(10), 1_700_000_000.0, None, delivered)
     return Batch(tuple(attempts or ()), tuple(parks or ()), tuple(resolutions or ()), progress)
 
 

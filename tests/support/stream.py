@@ -173,7 +173,6 @@ class Stream:
         self.database.session = None
         self.database.dead.add(f"holder-{self.lives - 1}")
         assert self.store.take_lease(10.0) is not None
-        self.unread: deque[Message] = deque(m for t in self.slot.unconfirmed() for m in t)
         self.calls: deque[Callable[[], Callable[[], None]]] = deque()
         self.answers: deque[Callable[[], None]] = deque()
         self.in_flight: dict[int, Delivery] = {}
@@ -181,9 +180,9 @@ class Stream:
         self.writing_size = 0
         self.loading = False
         self.unfollowed: Lsn | None = None
-        self.engine = Engine(
-            self.store.load_start("pgoutput"), self.store.load_triggers(), self.clock.monotonic()
-        )
+        start = self.store.load_start("pgoutput")
+        self.unread: deque[Message] = deque(m for t in self.slot.after(start.begins) for m in t)
+        self.engine = Engine(start, self.store.load_triggers(), self.clock.monotonic())
 
     def read(self, limit: int) -> None:
         while limit and self.unread and self._may_take(self.unread[0]):
