@@ -38,13 +38,14 @@ class Lanes:
         self._memory = memory or Memory()
         # not a dict: its first entry is looked for among all that were taken before it
         self._ready: deque[Delivery] = deque()
+        self._passed_over: list[Delivery] = []  # as ready, but too large for now
         self._waiting: dict[int, Delivery] = {}
         self._lanes: dict[str, deque[Delivery]] = {}
 
     @property
     def queued(self) -> int:
         """Deliveries that are here and not in flight."""
-        return len(self._ready) + len(self._waiting)
+        return len(self._ready) + len(self._passed_over) + len(self._waiting)
 
     @property
     def count(self) -> int:
@@ -68,11 +69,12 @@ class Lanes:
 
     @property
     def waits_since(self) -> float:
-        """When one of the first in the queues was queued; infinity if both are empty.
+        """When one of the first in the queues was queued; infinity if all are empty.
 
         Whatever waits was queued no longer ago than twice the time since then.
         """
-        firsts = (next(iter(q), None) for q in (self._ready, self._waiting.values()))
+        queues = (self._ready, self._passed_over, self._waiting.values())
+        firsts = (next(iter(queue), None) for queue in queues)
         return min((d.started for d in firsts if d is not None), default=inf)
 
     def offer(self, delivery: Delivery) -> None:
@@ -102,6 +104,15 @@ class Lanes:
         self.queued_size -= delivery.size
         self.flying += self._memory.take_off(delivery.size, has_row=delivery.row is not Row.ABSENT)
         return delivery
+
+    def pass_over(self) -> None:
+        """There is no room for the head: those behind it, of other keys, need not wait for it."""
+        self._passed_over.append(self._ready.popleft())
+
+    def bring_back(self) -> None:
+        """There may be room now: what was passed over comes first again."""
+        self._ready.extendleft(reversed(self._passed_over))
+        self._passed_over.clear()
 
     def release(self, delivery: Delivery) -> None:
         """The delivery in flight is over and holds nobody back: its followers may go."""
@@ -142,6 +153,7 @@ class Lanes:
 
     def evict(self) -> list[Delivery]:
         """Take out all that is not in flight, in stream order."""
+        self.bring_back()
         ready, self._ready = self._ready, deque()
         return self._remove([*ready, *self._waiting.values()])
 

@@ -117,7 +117,10 @@ class Roster:
         """Whose turn it is: whoever has waited for room and may have it now, then all in turn."""
         for large, states in self._waiting.items():
             if states and self._memory.has_room(large=large):
-                return states.pop(next(iter(states)))
+                state = states.pop(next(iter(states)))
+                if large:
+                    state.lanes.bring_back()
+                return state
         runnable = self._runnable
         return runnable.pop(next(iter(runnable))) if runnable else None
 
@@ -127,6 +130,9 @@ class Roster:
             self._waiting[large].setdefault(state.row.id, state)
         else:
             self._refused[state.row.id] = state
+        if large:  # small ones of its own do not wait for it either
+            state.lanes.pass_over()
+            self.run(state)
 
     def too_slow(self, now: float, *, held: bool) -> Iterator[TriggerState]:
         """Triggers of which what waits should wait in the table; each gives way before the next.

@@ -26,6 +26,7 @@ class LanesMachine(RuleBasedStateMachine):
         self.lanes = Lanes(MAX_IN_FLIGHT, self.memory)
         self.here: list[Delivery] = []
         self.flying: list[Delivery] = []
+        self.passed_over: list[Delivery] = []
         self.count = 0
 
     def free(self, one: Delivery) -> bool:
@@ -50,7 +51,8 @@ class LanesMachine(RuleBasedStateMachine):
 
     @rule()
     def take(self) -> None:
-        ready = [each for each in self.here if each not in self.flying and self.free(each)]
+        gone = [*self.flying, *self.passed_over]
+        ready = [each for each in self.here if each not in gone and self.free(each)]
         may = bool(ready) and len(self.flying) < MAX_IN_FLIGHT
         assert self.lanes.can_take == may
         assert self.lanes.hungry == (not ready and len(self.flying) < MAX_IN_FLIGHT)
@@ -62,6 +64,19 @@ class LanesMachine(RuleBasedStateMachine):
         assert taken in ready
         assert taken is head
         self.flying.append(taken)
+
+    @precondition(lambda self: self.lanes.can_take)
+    @rule()
+    def pass_over(self) -> None:
+        self.passed_over.append(self.lanes.head)
+        self.lanes.pass_over()
+
+    @rule()
+    def bring_back(self) -> None:
+        self.lanes.bring_back()
+        if self.passed_over and self.lanes.can_take:
+            assert self.lanes.head is self.passed_over[0]
+        self.passed_over = []
 
     @precondition(lambda self: self.flying)
     @rule(data=st.data())
@@ -83,6 +98,7 @@ class LanesMachine(RuleBasedStateMachine):
     def evict(self) -> None:
         expected = [each for each in self.here if each not in self.flying]
         assert self.lanes.evict() == expected
+        self.passed_over = []
         self.here = [each for each in self.here if each in self.flying]
 
     @invariant()
@@ -97,6 +113,7 @@ class LanesMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """All that is queued can be sent: no lane is stuck."""
+        self.lanes.bring_back()
         while self.here:
             while (taken := self.lanes.take()) is not None:
                 self.flying.append(taken)

@@ -76,40 +76,53 @@ def test_what_waits_because_nothing_may_be_sent_is_not_written_down() -> None:
     assert not reasons(stream)
 
 
-@pytest.fixture
-def behind_a_large_one(monkeypatch: pytest.MonkeyPatch) -> Stream:
-    """Two triggers: a large delivery of the first hangs, the second has one and a small one."""
-    monkeypatch.setattr(memory, "LARGE_BYTES", 4_000)
-    stream = Stream(["none", "none"])
-    stream.change(inserts(4, 1))
-    stream.read(9)
+def take_all(stream: Stream) -> list[tuple[int, str]]:
     taken = []
     while (delivery := stream.take()) is not None:
         taken.append((delivery.trigger_id, delivery.event.id))
-    assert taken == [(1, "e1"), (1, "e2")]
+    return taken
+
+
+@pytest.fixture
+def behind_a_large_one(monkeypatch: pytest.MonkeyPatch) -> Stream:
+    """Two triggers: a large delivery of the first hangs, the second has two and small ones."""
+    monkeypatch.setattr(memory, "LARGE_BYTES", 4_000)
+    stream = Stream(["none", "none"])
+    stream.change(inserts(4, 4, 1))
+    stream.read(9)
+    first = stream.take()
+    assert first is not None
+    assert (first.trigger_id, first.event.id) == (1, "e1")
     return stream
+
+
+def test_small_ones_behind_a_large_one_of_their_own_trigger_do_not_wait_with_it(
+    behind_a_large_one: Stream,
+) -> None:
+    assert take_all(behind_a_large_one) == [(1, "e3"), (2, "e3")]
+
+
+def test_large_ones_go_in_their_order_as_soon_as_there_is_room(behind_a_large_one: Stream) -> None:
+    stream = behind_a_large_one
+    take_all(stream)
+    order = []
+    for _ in range(4):
+        (flying,) = [d for d in stream.in_flight.values() if d.event.id != "e3"]
+        order.append((flying.trigger_id, flying.event.id))
+        stream.finish(flying, OK)
+        take_all(stream)
+    assert order == [(1, "e1"), (2, "e1"), (1, "e2"), (2, "e2")]
 
 
 def test_what_waits_behind_a_large_one_of_another_trigger_is_written_down(
     behind_a_large_one: Stream,
 ) -> None:
     stream = behind_a_large_one
+    take_all(stream)
     stream.clock.advance(STUCK_S + 0.1)
     stream.tick()
     stream.write()
     assert stream.engine.ledger.unsettled == 0
-
-
-def test_a_small_one_behind_it_is_sent_from_the_table(behind_a_large_one: Stream) -> None:
-    stream = behind_a_large_one
-    stream.clock.advance(STUCK_S + 0.1)
-    stream.tick()
-    stream.write()
-    stream.ask_claims()
-    stream.settle_calls()
-    delivery = stream.take()
-    assert delivery is not None
-    assert (delivery.trigger_id, delivery.event.id) == (2, "e2")
 
 
 def test_what_the_table_holds_already_may_wait_as_long_as_it_likes() -> None:
