@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from support.operated import Shop, make_shop, open_admin
+from support.waiting import wait_until
 
 from cdc_triggers.errors import NotFoundError, UsageError
 
@@ -131,3 +133,42 @@ def test_ids_are_all_checked_before_the_first_is_redelivered(
     with pytest.raises(UsageError, match="never delivered"):
         admin.redeliver([dead, pending], dry_run=False)
     assert shop.delivery(dead)["status"] == "dead"
+
+
+def blocked_by(database: Database, pid: int) -> list[int]:
+    """Who waits for what that session holds."""
+    found = database.execute(
+        "SELECT pid FROM pg_stat_activity WHERE %s = ANY (pg_blocking_pids(pid))", pid
+    )
+    return [waiting for (waiting,) in found]
+
+
+def test_two_redeliveries_beside_several_slots_take_turns_wherever_the_slots_rows_are(
+    shop: Shop,
+) -> None:
+    """Every heartbeat moves a stream's row: each would meet the rows in another order."""
+    for name in ("one", "two"):
+        shop.owe(shop.event(), shop.trigger(name), "dead", name)
+    shop.run("DELETE FROM cdc_triggers.stream")
+    shop.run("INSERT INTO cdc_triggers.stream (slot_name) VALUES ('a'), ('c'), ('b')")
+    move = "UPDATE cdc_triggers.stream SET heartbeat_at = now() WHERE slot_name = %s"
+    a, c = shop.database.connect(), shop.database.connect()
+
+    def redeliver(name: str) -> int:
+        with open_admin(shop.database.dsn) as admin:
+            return admin.redeliver_dead(name, None, dry_run=False).redelivered
+
+    with ThreadPoolExecutor() as pool, a.cursor() as of_a, c.cursor() as of_c:
+        of_a.execute("BEGIN")
+        of_a.execute(move, ["a"])
+        first = pool.submit(redeliver, "one")
+        (pid,) = wait_until(lambda: blocked_by(shop.database, a.info.backend_pid))
+        of_c.execute(move, ["c"])
+        of_c.execute("BEGIN")
+        of_c.execute(move, ["c"])
+        of_a.execute("COMMIT")
+        wait_until(lambda: blocked_by(shop.database, c.info.backend_pid))
+        second = pool.submit(redeliver, "two")
+        wait_until(lambda: blocked_by(shop.database, pid))
+        of_c.execute("COMMIT")
+        assert (first.result(20), second.result(20)) == (1, 1)
