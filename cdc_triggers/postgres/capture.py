@@ -165,8 +165,7 @@ class Installer:
             DatabaseError: no right, or locks were held for too long: run it again.
         """
         with self._turn():
-            self._slot.drop_all()
-            self._retrying(self._remove)
+            self._retrying(self._uninstall)
 
     def _ground(self, cursor: extensions.cursor) -> Iterator[Statement]:
         """What must be there before any trigger is."""
@@ -245,20 +244,24 @@ class Installer:
             cursor.execute(query("apply_reload"))
         return current
 
-    def _remove(self) -> None:
+    def _uninstall(self) -> None:
         with self._transaction() as cursor:
-            set_timeout(cursor, shortest_ms(cursor, self._lock_timeout_ms))
-            cursor.execute(
-                sql.SQL("DROP PUBLICATION IF EXISTS {}").format(sql.Identifier(PUBLICATION))
-            )
-            cursor.execute("DROP SCHEMA IF EXISTS cdc_triggers CASCADE")
+            slots = self._slot.take_all()
+            self._remove(cursor)
+            self._slot.drop(slots)
+
+    def _remove(self, cursor: extensions.cursor) -> None:
+        set_timeout(cursor, shortest_ms(cursor, self._lock_timeout_ms))
+        cursor.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(sql.Identifier(PUBLICATION)))
+        cursor.execute("DROP SCHEMA IF EXISTS cdc_triggers CASCADE")
 
     def _undo(self, *, fresh: bool) -> None:
         """A first apply that failed leaves nothing behind, above all no slot that holds WAL."""
         try:
             self._slot.undo()
             if fresh:
-                self._remove()
+                with self._transaction() as cursor:
+                    self._remove(cursor)
             else:
                 self._slot.forget()
         except (psycopg2.Error, DatabaseError):

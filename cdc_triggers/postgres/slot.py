@@ -11,6 +11,8 @@ from cdc_triggers.errors import SlotBusyError, SlotError
 from cdc_triggers.postgres.queries import query
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from psycopg2 import extensions
 
 WAITING: Final = "making the slot waits for open transactions that have written"
@@ -96,27 +98,34 @@ class Slot:
     def undo(self) -> None:
         """Drop it, if the last `create` has made it, or was interrupted and may have."""
         if self._made and self.exists():
-            self._rows("apply_drop_slot", {"name": self.name})
+            self.drop([self.name])
         self._made = False
 
-    def drop_all(self) -> None:
-        """Drop this slot, and all others that apply has made or a stream has used here.
+    def take_all(self) -> list[str]:
+        """This slot, and all others that apply has made or a stream has used here.
+
+        No stream becomes the leader of one until the transaction ends: it would make it anew, and
+        nothing would know of that one.
 
         Raises:
-            SlotBusyError: a stream is running; none was dropped.
+            SlotBusyError: a stream is running.
         """
         names = {self.name}
         with self._connection.cursor() as cursor:
             cursor.execute("SELECT pg_catalog.to_regclass('cdc_triggers.stream') IS NOT NULL")
             if cursor.fetchone() == (True,):
                 names.update(name for (name,) in self._rows("apply_slot_names", {}))
+        leaders = self._rows("apply_take_leads", {"names": sorted(names)})
         rows = [r for r in self._rows("catalog_slot", {"names": sorted(names)}) if r[2] == r[3]]
         readers = [(name, pid) for name, *_, active, pid, _ in rows if active]
-        # a leader that has just lost its slot makes it anew, and nothing would know of that one
-        leaders = self._rows("apply_leaders", {"names": sorted(names)})
         for name, pid in (*readers, *leaders):
-            raise SlotBusyError(f"slot {name} is in use by pid {pid}", hint="stop the stream first")
-        for name, *_ in rows:
+            who = "a stream" if pid is None else f"pid {pid}"
+            raise SlotBusyError(f"slot {name} is in use by {who}", hint="stop the stream first")
+        return [name for name, *_ in rows]
+
+    def drop(self, names: Iterable[str]) -> None:
+        """Drop these slots; that cannot be rolled back."""
+        for name in names:
             self._rows("apply_drop_slot", {"name": name})
 
     def _rows(self, name: str, parameters: dict[str, object]) -> list[tuple[Any, ...]]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import uuid
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import psycopg2
 import pytest
-from support.applying import EVERYTHING, apply
+from support.applying import EVERYTHING, apply, run
 from support.pg_proxy import PgProxy
 from support.specs import trigger
 
 from cdc_triggers.core.finding import Finding, Level
-from cdc_triggers.errors import DatabaseError
+from cdc_triggers.errors import DatabaseError, SlotBusyError
 from cdc_triggers.postgres.capture import Installer
 from cdc_triggers.postgres.connect import connect, translate
 from cdc_triggers.postgres.doctor import Wanted, examine
+from cdc_triggers.postgres.store import PostgresStore
 
 if TYPE_CHECKING:
     from support.databases import Database
@@ -42,6 +44,27 @@ def test_uninstall_drops_every_slot_that_apply_has_made(database: Database) -> N
         assert one.apply(one.plan([trigger()], {})).slot_created
     installer(it, "another").uninstall()
     assert database.execute(EVERYTHING) == before
+
+
+def test_a_stream_that_takes_over_between_two_tries_of_uninstall_keeps_all_it_needs(
+    database: Database,
+) -> None:
+    it, reader = database.connect(), database.connect()
+    run(it, ORDERS)
+    apply(database, it, trigger())
+    before = run(it, EVERYTHING)
+    run(reader, "BEGIN; SELECT FROM orders")  # uninstall waits for it
+    with closing(PostgresStore(database.dsn, database.slot, str(uuid.uuid4()))) as standby:
+
+        def pause(_: float) -> None:
+            assert standby.take_lease(10.0) is not None
+            run(reader, "COMMIT")
+
+        one = Installer(it, slot=database.slot, lock_timeout_ms=200, pause=pause)
+        with pytest.raises(SlotBusyError, match="in use by pid"):
+            one.uninstall()
+        assert set(before) <= set(run(it, EVERYTHING))  # it has a temporary table of its own
+        standby.check_slot("pgoutput")
 
 
 class Renaming(PgProxy):
