@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 from cdc_triggers.app.recovery import Recovery
 from cdc_triggers.app.tenure import Tenure
 from cdc_triggers.core.engine import Engine
+from cdc_triggers.core.outbox import LONGEST_S
 from cdc_triggers.core.records import Lease
 from cdc_triggers.errors import (
     CdcTriggersError,
@@ -178,6 +179,8 @@ class Streamer:
                 begins = await a.worker.run(a.store.check_slot, options.plugin)
                 start = partial(a.source.start, options.slot, options.plugin, begins)
                 await self._when_free(partial(a.worker.run, start))
+                # there may be millions of it, and whoever stands by would need as long
+                await a.worker.run(a.store.heartbeat, LONGEST_S)
                 return await a.worker.run(a.store.load_start, options.plugin)
             except SlotLostError as lost:
                 a.source.close()

@@ -171,6 +171,29 @@ def test_a_start_that_took_most_of_the_lease_leaves_it_whole() -> None:
     run(scenario)
 
 
+def test_a_start_that_takes_longer_than_the_lease_does_not_end_it() -> None:
+    """Whoever took over would have as much to read, and lose the lease to the first, for ever."""
+
+    async def scenario() -> None:
+        world = World()
+        other = MemoryStore(world.database, world.slot, "other")
+        load = world.store.load_start
+
+        def take_long(plugin: str) -> StartState:
+            world.clock.advance(LEASE_S * 2)
+            assert other.take_lease(LEASE_S) is None
+            return load(plugin)
+
+        world.store.load_start = take_long  # type: ignore[method-assign]
+        async with world.streaming():
+            world.insert(1)
+            await until(lambda: world.sender.sent)
+            assert "stream.interrupted" not in world.facts.names
+            assert world.database.heartbeat_at == world.clock.now(), "from here on as ever"
+
+    run(scenario)
+
+
 def test_a_stream_that_was_replaced_while_it_started_sends_nothing() -> None:
     async def scenario() -> None:
         world = World()
