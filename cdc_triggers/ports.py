@@ -223,6 +223,13 @@ class LogRecovery(Protocol):
         """
         ...
 
+    def seen(self) -> bool:
+        """True if all that committed before the new slot is seen: triggers may be among it.
+
+        A commit that waits for a synchronous standby is not, for as long as that takes.
+        """
+        ...
+
     def read(self) -> Sequence[OwedRow]:
         """More of what was captured before the new slot and is not settled; empty at the end."""
         ...

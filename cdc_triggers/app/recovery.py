@@ -74,6 +74,8 @@ class Recovery:
         port = self._port
         settled = await worker.run(port.begin, reason)
         await self._when_free(lambda: worker.run(port.renew_slot, plugin))
+        while not await worker.run(port.seen):  # noqa: ASYNC110 - PostgreSQL tells nobody
+            await asyncio.sleep(ASK_AGAIN_S)
         triggers = await self._leader_worker.run(self._store.load_triggers)
         plan = RecoveryPlan(triggers, settled)
         while owed := await worker.run(port.read):

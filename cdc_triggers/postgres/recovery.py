@@ -59,6 +59,7 @@ class PostgresRecovery:
         self._settled = lsns.ZERO
         self._settled_snapshot: str | None = None
         self._begins: str | None = None
+        self._snapshot: str | None = None
         self._maker: connection | None = None
         self._reader: connection | None = None
         self._writer: connection | None = None
@@ -90,11 +91,19 @@ class PostgresRecovery:
         with _translated():
             with reader.cursor() as cur:
                 cur.execute("SET TRANSACTION SNAPSHOT %s", [snapshot])
+                cur.execute("SELECT pg_current_snapshot()::text")
+                (self._snapshot,) = cur.fetchone() or (None,)
             self._owed = reader.cursor("owed")
             self._owed.execute(
                 query("recovery_owed"),
                 {"large": LARGE_BYTES, "snapshot": self._settled_snapshot},
             )
+
+    def seen(self) -> bool:
+        """See `ports.LogRecovery.seen`."""
+        with self._transaction() as cur:
+            cur.execute(query("recovery_seen"), {"snapshot": self._snapshot})
+            return cur.fetchone() == (True,)
 
     def read(self) -> Sequence[OwedRow]:
         """See `ports.LogRecovery.read`."""
@@ -127,14 +136,11 @@ class PostgresRecovery:
 
     def finish(self) -> Lease:
         """See `ports.LogRecovery.finish`."""
-        assert self._reader is not None, "finish before renew_slot"
-        with _translated(), self._reader.cursor() as cur:
-            cur.execute("SELECT pg_current_snapshot()::text")
-            (snapshot,) = cur.fetchone() or (None,)
+        assert self._snapshot is not None, "finish before renew_slot"
         with self._transaction() as cur:
             cur.execute(query("recovery_place"), {"settled": lsns.show(self._settled)})
             cur.execute(query("recovery_chains"))
-            found = {"snapshot": snapshot, "begins": self._begins}
+            found = {"snapshot": self._snapshot, "begins": self._begins}
             cur.execute(query("recovery_finish"), {**self._mine, **found})
             return Lease(*_mine(cur))
 

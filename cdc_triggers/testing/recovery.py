@@ -50,6 +50,10 @@ class MemoryRecovery:
         ends = [commit.end_lsn for _, commit in commits if isinstance(commit, Commit)]
         self._slot.confirmed = max([settled, *ends])
 
+    def seen(self) -> bool:
+        """See `ports.LogRecovery.seen`; in memory every commit is visible at once."""
+        return True
+
     def read(self) -> Sequence[OwedRow]:
         """See `ports.LogRecovery.read`."""
         some, self._owed = self._owed[:2], self._owed[2:]
