@@ -120,7 +120,8 @@ COMMENT ON FUNCTION cdc_triggers.capture_delete() IS 'AFTER DELETE, once per sta
 -- lockstep, and neither scan can be parallel or reordered. So a changed key, no key, and a row that
 -- cascades change twice in one statement are all paired exactly. It must stay a FULL JOIN with a
 -- condition that is not strict: else a plan cached for two rows would be a nested loop, and a later
--- statement of 100,000 rows would take hours. One row needs no pairing, which saves a third.
+-- statement of 100,000 rows would take hours. And the order is said: a hash join, planned for two rows,
+-- that is then larger than work_mem gives them back in batches. One row needs no pairing, which saves a third.
 CREATE OR REPLACE FUNCTION cdc_triggers.capture_update() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET TimeZone = 'UTC' SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex' SET extra_float_digits = 1 AS $$
@@ -148,7 +149,8 @@ BEGIN
                   FROM (SELECT row_number() OVER () AS place, old_row__ AS image FROM old_rows old_row__) o
                   FULL JOIN (SELECT row_number() OVER () AS place, new_row__ AS image FROM new_rows new_row__) n
                          ON n.place = o.place
-                 WHERE (o.image *<> n.image) IS NOT FALSE OFFSET 0) change;
+                 WHERE (o.image *<> n.image) IS NOT FALSE
+                 ORDER BY o.place OFFSET 0) change;
     ELSE
         INSERT INTO cdc_triggers.event_log
             (bucket, seq, id, table_id, xid, created_at, op, schema_name, table_name, old, new, session, trace)

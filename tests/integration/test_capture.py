@@ -198,6 +198,31 @@ def test_a_row_cascaded_to_twice_in_one_statement_is_two_events_that_follow_each
     assert second_new == {"id": 1, "a": 2, "b": 2}
 
 
+def test_a_statement_larger_than_its_plan_expects_keeps_the_order_of_its_changes(
+    database: Database,
+) -> None:
+    tables = (
+        "CREATE TABLE parents (a int UNIQUE, b int UNIQUE);"
+        "CREATE TABLE orders (id int PRIMARY KEY, a int REFERENCES parents (a) ON UPDATE CASCADE,"
+        " b int REFERENCES parents (b) ON UPDATE CASCADE, note text DEFAULT repeat('x', 200));"
+        "CREATE INDEX ON orders (a); CREATE INDEX ON orders (b)"
+    )
+    it = capture(database, trigger(), tables=tables)
+    run(it, "SET work_mem = '64kB'; SET plan_cache_mode = force_generic_plan")
+    run(it, "INSERT INTO parents SELECT i, i FROM generate_series(1, 2000) i")
+    run(it, "INSERT INTO orders SELECT i, i, i FROM generate_series(1, 2000) i")
+    run(it, "UPDATE orders SET note = note || 'y' WHERE id <= 2")
+    run(it, "UPDATE parents SET a = a + 10000, b = b + 10000")
+    last = {i: {"id": i, "a": i, "b": i} for i in range(1, 2001)}
+    for event in events(it)[2002:]:
+        old, new = ({name: row[name] for name in ("id", "a", "b")} for row in event.change[1:])
+        assert last[old["id"]] == old
+        last[old["id"]] = new
+    assert [tuple(row.values()) for row in last.values()] == run(
+        it, "SELECT id, a, b FROM orders ORDER BY id"
+    )
+
+
 def test_a_rolled_back_savepoint_leaves_no_event(database: Database) -> None:
     it = capture(database, trigger(), tables="CREATE TABLE orders (id int)")
     run(it, "BEGIN")
