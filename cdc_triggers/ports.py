@@ -49,7 +49,13 @@ class Clock(Protocol):
 
 
 class ChangeSource(Protocol):
-    """The decoded stream of one replication slot. One thread, one connection."""
+    """The decoded stream of one replication slot. One thread, one connection.
+
+    Attributes:
+        quiet_s: for so long the server may be at work and answer nothing; known from `start` on.
+    """
+
+    quiet_s: float
 
     def fileno(self) -> int:
         """The socket to wait on."""

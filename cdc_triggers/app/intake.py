@@ -67,6 +67,10 @@ class Intake:
                 return True
         return False
 
+    def overdue_s(self, now: float) -> float:
+        """For how much longer the server has been silent than it may be while it is at work."""
+        return now - self.heard_at - self._source.quiet_s
+
     def _read(self, now: float) -> bool:
         """Read what has come, if the engine has room; True if there is anything to take."""
         if not self._engine.can_receive:

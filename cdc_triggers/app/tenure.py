@@ -44,6 +44,7 @@ UNSEEN_LAST_S = 0.64
 
 PING_S = 10.0
 SILENCE_S = 30.0
+"""Beyond what the server may need: 27 million rows of a table that is not captured take as long."""
 
 
 class Tenure:
@@ -368,8 +369,9 @@ class Tenure:
             raise ConnectionLostError("the server has closed the connection for SQL")
         if not self._reading:
             self._intake.heard_at = now
-        elif now - self._intake.heard_at > SILENCE_S:
-            raise ConnectionLostError(f"the server has been silent for {SILENCE_S:g} s")
+        elif self._intake.overdue_s(now) > SILENCE_S:
+            silent_s = now - self._intake.heard_at
+            raise ConnectionLostError(f"the server has been silent for {silent_s:.0f} s")
 
     # -- tasks ----------------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from cdc_triggers.core.wal2json import Wal2Json
 from cdc_triggers.errors import ConnectionLostError, DecodeError, UsageError
 from cdc_triggers.postgres.connect import connect_replication, translate
 from cdc_triggers.postgres.libpq import CopyBoth
+from cdc_triggers.postgres.queries import query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,6 +109,7 @@ class ReplicationSource:
         self._decoder: Decoder = PgOutput()
         self._server_lsn = ZERO
         self._reply_due = False
+        self.quiet_s = 0.0
 
     def start(self, slot: str, plugin: str, begins: Lsn) -> None:
         """See `ports.ChangeSource.start`."""
@@ -119,6 +121,11 @@ class ReplicationSource:
         conn = connect_replication(self._dsn)
         try:
             with conn.cursor() as cursor:
+                # in the midst of a transaction of which it sends nothing, the server looks for what
+                # it was asked only when half of this is over
+                cursor.execute(query("source_timeout"))
+                (timeout_ms,) = cursor.fetchone() or (0,)
+                self.quiet_s = timeout_ms / 2000
                 cursor.start_replication_expert(  # type: ignore[no-untyped-call]
                     _start_command(slot, plugin, begins), decode=False
                 )

@@ -81,12 +81,14 @@ class ScriptedSource:
     Attributes:
         confirmations: every (received, confirmed) that was told to the server.
         started: how many times `start` succeeded.
+        quiet_s: see `ports.ChangeSource`.
     """
 
     def __init__(self, slot: Slot | None = None) -> None:
         self.slot = slot or Slot()
         self.confirmations: list[tuple[Lsn, Lsn]] = []
         self.started = 0
+        self.quiet_s = 0.0
         self._reader, self._writer = socket.socketpair()
         self._reader.settimeout(0)
         self._queue: deque[Message | Lsn | ConnectionLostError] = deque()

@@ -217,3 +217,11 @@ def confirmed(database: Database) -> lsns.Lsn:
         database.slot,
     )
     return lsns.parse(text)
+
+
+def test_it_knows_for_how_long_the_server_may_say_nothing(database: Database, plugin: str) -> None:
+    apply(database, plugin=plugin)
+    database.execute(f"ALTER DATABASE {database.name} SET wal_sender_timeout = '5min'")
+    with closing(ReplicationSource(database.dsn)) as source:
+        source.start(database.slot, plugin)
+        assert source.quiet_s == 150

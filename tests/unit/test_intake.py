@@ -18,6 +18,7 @@ class Flood:
     """A source with so many batches of messages, and an engine that takes its time for each."""
 
     can_receive = True
+    quiet_s = 30.0
 
     def __init__(self, batches: int, seconds: float) -> None:
         self.batches = batches
@@ -73,3 +74,11 @@ def test_nothing_is_read_while_the_engine_must_wait() -> None:
     flood.can_receive = False
     assert not intake(flood).take()
     assert (flood.taken, flood.batches) == (0, 20)
+
+
+def test_a_server_that_is_at_work_may_be_silent_for_longer() -> None:
+    flood = Flood(batches=1, seconds=0.0)
+    reader = intake(flood)
+    flood.now = 100.0
+    reader.take()
+    assert reader.overdue_s(145.0) == 15.0
