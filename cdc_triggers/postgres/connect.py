@@ -25,6 +25,7 @@ from cdc_triggers.errors import (
     DatabaseError,
     UsageError,
 )
+from cdc_triggers.postgres.queries import query
 from cdc_triggers.postgres.remedies import BROKEN, RULES, Rule
 
 if TYPE_CHECKING:
@@ -125,7 +126,22 @@ def connect_replication(
     except psycopg2.Error as error:
         raise _refusal(error) from error
     _configure(connection, {**_PINNED, **_REPLICATION_SETTINGS})
+    lift_limits(connection)  # a transaction is decoded in one, for as long as the stream takes
     return connection
+
+
+def lift_limits(connection: extensions.connection) -> None:
+    """Have what is done on it take as long as it takes; closes it if that fails.
+
+    Raises:
+        DatabaseError: PostgreSQL refused or failed.
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(query("unlimited"))
+    except psycopg2.Error as error:
+        connection.close()
+        raise translate(error) from error
 
 
 def translate(error: psycopg2.Error) -> CdcTriggersError:

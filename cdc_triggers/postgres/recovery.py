@@ -18,8 +18,8 @@ from cdc_triggers.core import lsn as lsns
 from cdc_triggers.core.messages import LogRow
 from cdc_triggers.core.records import Lease
 from cdc_triggers.core.recovery import OwedRow
-from cdc_triggers.errors import DatabaseError, FencedError
-from cdc_triggers.postgres.connect import connect, connect_replication, translate
+from cdc_triggers.errors import FencedError
+from cdc_triggers.postgres.connect import connect, connect_replication, lift_limits, translate
 from cdc_triggers.postgres.copying import copy, copy_command
 from cdc_triggers.postgres.queries import query
 from cdc_triggers.postgres.rows import PARK_COLUMNS, park_row
@@ -83,7 +83,6 @@ class PostgresRecovery:
             cur.execute(query("recovery_drop_slot"), self._mine)
         self._maker = maker = connect_replication(self._dsn, application_name=_APPLICATION)
         with _translated(), maker.cursor() as cur:
-            cur.execute(query("recovery_unlimited"))
             cur.execute(_create_command(self._mine["slot"], plugin, maker.server_version))
             _, self._begins, snapshot, _ = cur.fetchone() or (None, None, None, None)
         self._reader = reader = self._connect()
@@ -168,12 +167,7 @@ class PostgresRecovery:
 
     def _connect(self) -> connection:
         found = connect(self._dsn, application_name=_APPLICATION, options=_SETTINGS)
-        try:
-            with _translated(), found.cursor() as cur:
-                cur.execute(query("recovery_unlimited"))
-        except DatabaseError:
-            found.close()
-            raise
+        lift_limits(found)
         return found
 
     @contextmanager

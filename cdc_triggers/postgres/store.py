@@ -19,7 +19,7 @@ from cdc_triggers.core.records import BatchResult, Lease, StartState
 from cdc_triggers.core.trigger_state import BLOCKED_KEYS
 from cdc_triggers.errors import DatabaseError, FencedError
 from cdc_triggers.postgres.applied import applied_triggers
-from cdc_triggers.postgres.connect import connect, hang_up, translate
+from cdc_triggers.postgres.connect import connect, hang_up, lift_limits, translate
 from cdc_triggers.postgres.copying import copy, copy_command, copy_lines
 from cdc_triggers.postgres.holder import identity, is_dead
 from cdc_triggers.postgres.queries import query
@@ -227,10 +227,10 @@ class PostgresStore:
 
     def _connection(self) -> connection:
         if self._conn is None:
-            self._conn = connect(
-                self._dsn, application_name="cdc-triggers stream", options=SETTINGS
-            )
-            self._conn.autocommit = False
+            conn = connect(self._dsn, application_name="cdc-triggers stream", options=SETTINGS)
+            lift_limits(conn)  # whoever waits too long loses the lease, and this connection with it
+            conn.autocommit = False
+            self._conn = conn
         return self._conn
 
     @contextmanager

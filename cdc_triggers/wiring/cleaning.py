@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from cdc_triggers.app.cleaning import Housekeeper
 from cdc_triggers.app.cleanup import CleanUps
 from cdc_triggers.postgres.cleaning import SETTINGS, PostgresCleaning
-from cdc_triggers.postgres.connect import connect
+from cdc_triggers.postgres.connect import connect, lift_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from psycopg2 import extensions
 
     from cdc_triggers.ports import Clock, Telemetry
 
@@ -26,7 +28,7 @@ def open_cleanups(dsn: str) -> Iterator[CleanUps]:
     Raises:
         DatabaseError: there is no connection.
     """
-    with closing(connect(dsn, application_name=NAME, options=SETTINGS)) as connection:
+    with closing(_connect(dsn)) as connection:
         yield CleanUps(PostgresCleaning(connection), time.sleep)
 
 
@@ -34,6 +36,13 @@ def housekeeper(dsn: str, clock: Clock, telemetry: Telemetry) -> Housekeeper:
     """What the leader runs beside its deliveries."""
 
     def open_store() -> PostgresCleaning:
-        return PostgresCleaning(connect(dsn, application_name=NAME, options=SETTINGS))
+        return PostgresCleaning(_connect(dsn))
 
     return Housekeeper(open_store, clock, telemetry)
+
+
+def _connect(dsn: str) -> extensions.connection:
+    """For statements that take long: to look through a bucket of the log is one."""
+    found = connect(dsn, application_name=NAME, options=SETTINGS)
+    lift_limits(found)
+    return found
