@@ -64,6 +64,7 @@ class RecordQueue(Generic[T]):
         self._wake = threading.Event()
         self._until: float | None = None
         self._sending = 0
+        self._taking = threading.Lock()  # what the end finds, the other thread does not take too
         self._worker = threading.Thread(target=self._run, name=exports.signal, daemon=True)
         self._worker.start()
 
@@ -89,10 +90,12 @@ class RecordQueue(Generic[T]):
         self._wake.set()
         self._worker.join(timeout_s)
         self._exporter.cut()
-        left, self._queue = self._queue, deque()
-        sending, self._sending = self._sending, 0
-        lost = len(left) + sending
-        self._exports.dropped += lost
+        with self._taking:
+            self._limit = 0  # what comes now is dropped
+            lost = len(self._queue) + self._sending
+            self._queue.clear()
+            self._sending = 0
+            self._exports.dropped += lost
 
     def _run(self) -> None:
         while self._until is None:
@@ -107,21 +110,24 @@ class RecordQueue(Generic[T]):
             if self._until is not None and time.monotonic() > self._until:
                 return
             queue = self._queue
-            records = [queue.popleft() for _ in range(min(self._batch, len(queue)))]
-            self._export(records)
+            with self._taking:
+                records = [queue.popleft() for _ in range(min(self._batch, len(queue)))]
+                self._sending = len(records)
+            if records:
+                self._export(records)
         if len(self._queue) >= self._batch:
             self._wake.set()
 
     def _export(self, records: list[T]) -> None:
-        weight = self._sending = len(records)
         failed: ExportError | None = None
         try:
             self._exporter.export(records)
         except ExportError as error:
             failed = error
-        if not self._sending:
+        with self._taking:
+            weight, self._sending = self._sending, 0
+        if not weight:
             return  # the end has come meanwhile, and has counted them
-        self._sending = 0
         if failed is None:
             self._exports.succeeded(weight)
         else:
