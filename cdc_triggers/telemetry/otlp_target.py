@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote, urlsplit
 
@@ -23,6 +24,14 @@ DEFAULTS = {False: "http://localhost:4318", True: "http://localhost:4317"}
 COMPRESSIONS = ("none", "gzip", "deflate")
 
 Headers = tuple[tuple[str, str], ...]
+
+_NAMES = {
+    False: re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+"),
+    True: re.compile(r"(?!.*-bin$)[0-9a-z_.-]+"),
+}
+"""For gRPC or not: gRPC takes fewer, and wants bytes for what ends in -bin."""
+
+_VALUE = re.compile(r"[\x20-\x7e]*")
 
 
 class Target(NamedTuple):
@@ -71,7 +80,7 @@ def target(environ: Mapping[str, str], signal: str, *, grpc: bool = False) -> Ta
         signal,
         grpc,
         url,
-        _headers(environ, signal),
+        _headers(environ, signal, grpc=grpc),
         timeout_s if within_s is None else min(timeout_s, within_s),
         choice(environ, otlp_name(environ, signal, "COMPRESSION"), COMPRESSIONS),
         secure,
@@ -112,21 +121,28 @@ def _address(environ: Mapping[str, str], signal: str, url: str) -> tuple[str, bo
     return url, insecure != "true"
 
 
-def _headers(environ: Mapping[str, str], signal: str) -> Headers:
+def _headers(environ: Mapping[str, str], signal: str, *, grpc: bool) -> Headers:
     """W3C baggage: `name=value,name=value`, percent-encoded.
 
     Raises:
-        UsageError: a part of it has no name.
+        UsageError: a part of it has no name, or is no header; what it is may be secret.
     """
-    found = []
+    variable, found = otlp_name(environ, signal, "HEADERS"), []
     for part in otlp(environ, signal, "HEADERS").split(","):
         if not part.strip():
             continue
         name, mark, value = part.partition("=")
         if not mark or not name.strip():
             raise UsageError(
-                f"{otlp_name(environ, signal, 'HEADERS')} has a part without a name",
+                f"{variable} has a part without a name",
                 hint="write it like api-key=1234,tenant=shop",
             )
-        found.append((unquote(name.strip()).lower(), unquote(value.strip())))
+        header = unquote(name.strip()).lower(), unquote(value.strip()).strip(" ")
+        if not (_NAMES[grpc].fullmatch(header[0]) and _VALUE.fullmatch(header[1])):
+            raise UsageError(
+                f"{variable} has a name or a value that no header may have",
+                hint="names are of letters, digits, -, _ and ., values of printable ASCII: "
+                "look for a line break, written %0A",
+            )
+        found.append(header)
     return tuple(found)
