@@ -102,6 +102,8 @@ class OpenTelemetry:
 
     async def close(self) -> None:
         """Export what is left, for no longer than a moment; idempotent."""
+        if self.tracer is not None:
+            self.tracer.close()
         queues, self._queues = self._queues, []
         logs, self.logs = self.logs, []
         pushing, self._pushing = self._pushing, []

@@ -8,12 +8,14 @@ the same trace.
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from collections import deque
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, Protocol
 
 from cdc_triggers.core.hasura_event import PLACE
+from cdc_triggers.core.lsn import ZERO
 from cdc_triggers.core.messages import Begin, Commit, LogRow
 from cdc_triggers.core.trace import TraceContext, context_of
 from cdc_triggers.telemetry.arrival import Arrival
@@ -41,6 +43,10 @@ CHUNK_EVENTS: Final = 1_000
 
 PENDING: Final = 16_384
 """Received transactions of which the confirmation is awaited."""
+
+AT_ONCE: Final = 1_000
+"""Confirmed transactions told of in one turn of the loop. All that may be pending took 20 ms on a
+quiet machine, compiled 9 ms, in which no delivery went on."""
 
 _MASK: Final = (1 << 128) - 1
 _ODD: Final = (0x9E3779B97F4A7C15F39CC0605CEDC835, 0xD1342543DE82EF95BF58476D1CE4E5B9)
@@ -118,6 +124,8 @@ class Tracer:
         self._arrivals: dict[tuple[str, str] | None, Arrival] = {}
         self._pending: deque[tuple[Lsn, Group, str]] = deque(maxlen=PENDING)
         self._recent: dict[Lsn, Group] = {}
+        self._confirmed: Lsn = ZERO
+        self._confirmed_at = 0.0
 
     def received(self, message: Message, at: float) -> None:
         """See `tracing.Tracing.received`."""
@@ -172,10 +180,28 @@ class Tracer:
             put(told)
 
     def confirmed(self, lsn: Lsn, at: float) -> None:
-        """See `tracing.Tracing.confirmed`."""
+        """See `tracing.Tracing.confirmed`; of many transactions some are told of in later turns."""
+        self._confirmed = lsn
+        self._confirmed_at = at
+        self._go_on()
+
+    def close(self) -> None:
+        """Tell now what was left for later turns."""
+        while self._tell_some():
+            pass
+
+    def _go_on(self) -> None:
+        if self._tell_some():
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _tell_some(self) -> bool:
+        """Tell of confirmed transactions; True if there are more."""
         pending, recent = self._pending, self._recent
         put, semantics = self._put, self._semantics
-        while pending and pending[0][0] < lsn:
+        lsn, at = self._confirmed, self._confirmed_at
+        for _ in range(AT_ONCE):
+            if not pending or pending[0][0] >= lsn:
+                return False
             committed, group, state = pending.popleft()
             recent.pop(committed, None)
             try:
@@ -184,6 +210,7 @@ class Tracer:
                 self._lose()
             else:
                 put(told)
+        return True
 
     def _start(self, begin: Begin, at: float) -> None:
         self._begin = begin

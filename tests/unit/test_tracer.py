@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
@@ -140,6 +141,38 @@ def test_transactions_have_traces_of_their_own_and_are_confirmed_once() -> None:
     assert len({span.span_id for span in confirmed}) == 100
     told = [values(span.attributes)["cdc_triggers.lsn"] for span in confirmed]
     assert told == ["0/13BA"] * 50 + ["0/4E20"] * 50
+
+
+def test_many_transactions_that_are_confirmed_together_leave_turns_to_others() -> None:
+    world, count = World(), 3 * tracer.AT_ONCE
+    for number in range(1, count + 1):
+        world.receive(transaction(number * 100, rows(1), number))
+
+    async def run() -> list[int]:
+        world.tracer.confirmed(Lsn(count * 100), 1_001.0)  # all but the last
+        made = []
+        while (told := len(world.spans("confirm "))) < count - 1:
+            made.append(told)
+            await asyncio.sleep(0)
+        return made
+
+    assert asyncio.run(run()) == [tracer.AT_ONCE, 2 * tracer.AT_ONCE]
+    world.receive(transaction(count * 200, rows(1), 1))
+    world.tracer.confirmed(Lsn(count * 300), 1_002.0)
+    assert len(world.spans("confirm ")) == count + 1
+
+
+def test_at_the_end_what_was_left_for_later_turns_is_told() -> None:
+    world, count = World(), tracer.AT_ONCE + 1
+    for number in range(1, count + 1):
+        world.receive(transaction(number * 100, rows(1), number))
+
+    async def run() -> None:
+        world.tracer.confirmed(Lsn(count * 200), 1_001.0)
+        world.tracer.close()
+
+    asyncio.run(run())
+    assert len(world.spans("confirm ")) == count
 
 
 def test_what_is_received_again_after_a_reconnect_is_confirmed_once() -> None:
