@@ -262,6 +262,8 @@ class Tracer:
                 self._lose()
                 continue
             self._put(told)
+            if len(self._pending) >= PENDING:
+                self._lose()  # that of the oldest, which makes room
             self._pending.append((lsn, group, "" if parent is None else parent.state))
             if parent is None and not chunk:
                 if len(self._recent) >= PENDING:

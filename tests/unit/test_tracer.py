@@ -217,6 +217,15 @@ def test_events_are_in_the_same_trace_whatever_is_remembered_of_their_transactio
         assert world.tracer.begin(delivery(event), SPEC).trace_id == received.trace_id.hex()
 
 
+def test_a_confirmation_that_is_not_remembered_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracer, "PENDING", 3)
+    world = World()
+    for number in range(1, 6):
+        world.receive(transaction(number * 100, rows(1), number))
+    world.tracer.confirmed(Lsn(10_000), 1_001.0)
+    assert (len(world.spans("confirm ")), world.lost) == (3, 2)
+
+
 def test_events_of_one_transaction_may_have_several_writers_traces() -> None:
     one, two = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE[::-1]}-{PARENT}-01"
     messages = transaction(100, [*rows(2, one), *rows(2, two), *rows(1)], 1)
