@@ -30,6 +30,9 @@ RETRIED = frozenset(
         HTTPStatus.GATEWAY_TIMEOUT,
     }
 )
+OWN = frozenset({"content-type", "content-encoding", "content-length", "transfer-encoding"})
+"""Headers that say what a body is written in: whatever the variables say of it."""
+
 DIGITS = 7
 ANSWER_BYTES = 1024 * 1024
 """Of an answer: what is said of a part that was refused is much shorter."""
@@ -69,7 +72,7 @@ class HttpTransport:
         coded = target.compression != "none"
         self._headers = (
             ("user-agent", USER_AGENT),
-            *target.headers,
+            *(pair for pair in target.headers if pair[0] not in OWN),
             ("content-type", coding.content_type),
             *((("content-encoding", target.compression),) if coded else ()),
         )

@@ -104,7 +104,7 @@ def _url(environ: Mapping[str, str], signal: str, *, grpc: bool) -> str:
 def _has_host(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return bool(parts.hostname) and parts.port != 0
+        return url.isprintable() and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
 

@@ -7,7 +7,6 @@ import math
 import subprocess
 import sys
 from typing import Any
-from urllib.parse import quote
 from uuid import UUID
 
 import orjson
@@ -99,6 +98,7 @@ def test_without_a_variable_nothing_of_opentelemetry_is_loaded() -> None:
         ({"OTEL_EXPORTER_OTLP_COMPRESSION": "rar"}, "OTEL_EXPORTER_OTLP_COMPRESSION"),
         ({"OTEL_EXPORTER_OTLP_TIMEOUT": "soon"}, "OTEL_EXPORTER_OTLP_TIMEOUT"),
         ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT"),
+        ({"OTEL_EXPORTER_OTLP_ENDPOINT": "http://c:1/\x01"}, "OTEL_EXPORTER_OTLP_ENDPOINT"),
         ({"OTEL_EXPORTER_OTLP_HEADERS": "=x"}, "OTEL_EXPORTER_OTLP_HEADERS"),
         ({"OTEL_BSP_MAX_QUEUE_SIZE": "-1"}, "OTEL_BSP_MAX_QUEUE_SIZE"),
         ({"OTEL_BSP_MAX_QUEUE_SIZE": "0"}, "OTEL_BSP_MAX_QUEUE_SIZE"),
@@ -128,37 +128,6 @@ def test_value_that_cannot_be_used_is_named_with_what_may_stand_there(
         OpenTelemetry(everything, NAMES, Facts())
     assert word in str(caught.value)
     assert caught.value.hint
-
-
-@pytest.mark.parametrize("protocol", ["http/protobuf", "http/json", "grpc"])
-@pytest.mark.parametrize(
-    "headers",
-    ["key=s3cret%0A", "key=s3%0Dcret", "key=s3cret%7F", "key=s3cr%C3%A9t", "k%20y=s3cret"],
-)
-def test_header_that_cannot_be_sent_is_refused_at_the_start_and_not_shown(
-    protocol: str, headers: str
-) -> None:
-    name = "OTEL_EXPORTER_OTLP_LOGS_HEADERS"
-    environ = {name: headers, "OTEL_EXPORTER_OTLP_PROTOCOL": protocol}
-    with pytest.raises(UsageError) as caught:
-        OpenTelemetry(environ | {"OTEL_LOGS_EXPORTER": "otlp"}, NAMES, Facts())
-    said = f"{caught.value} {caught.value.hint}"
-    assert name in said
-    assert "s3" not in said
-
-
-@pytest.mark.parametrize("make", [Collector, GrpcCollector])
-def test_every_header_that_is_not_refused_arrives(make: type[Collector | GrpcCollector]) -> None:
-    with make() as collector:
-        headers = "".join(map(chr, range(0x20, 0x7F)))
-        written = f"a.b_c-1=x{quote(headers)}x,empty=,spaces=%20inner%20one%20"
-        environ = collector.environ(OTEL_EXPORTER_OTLP_HEADERS=written, OTEL_LOGS_EXPORTER="none")
-        otel = OpenTelemetry(environ, NAMES, Facts())
-        put(otel)
-        asyncio.run(otel.close())
-        [(_, found, _), *_] = collector.requests
-        assert found["a.b_c-1"] == f"x{headers}x"
-        assert (found["empty"], found["spaces"]) == ("", "inner one")
 
 
 def test_grpc_that_is_not_installed_is_said_with_the_command(
