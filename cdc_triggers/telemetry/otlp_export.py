@@ -110,7 +110,7 @@ class OtlpExporter(Generic[T]):
     def _ask(self, body: bytes, until: float) -> bytes | TooLarge:
         wait_s = FIRST_RETRY_S
         while isinstance(answer := self._send(body, until - time.monotonic()), Busy):
-            wait_s = answer.asked_s or wait_s
+            wait_s = max(wait_s, answer.asked_s or 0.0)  # one that asks for less is not flooded
             if time.monotonic() + wait_s > until or self._cut.wait(wait_s):
                 raise ExportError(answer.error)
             wait_s *= 2

@@ -32,6 +32,9 @@ RETRIED = frozenset(
     }
 )
 
+LOST = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED})
+"""The connection may be dead: where a firewall has forgotten it, it would hang for many minutes."""
+
 SIZED = frozenset({grpc.StatusCode.RESOURCE_EXHAUSTED, grpc.StatusCode.OUT_OF_RANGE})
 """What servers say to a message above their limit; Rust's say the second."""
 
@@ -88,7 +91,7 @@ class GrpcTransport:
     def _refused(self, error: Any) -> Busy | TooLarge:
         """Raises ExportError if another attempt makes no sense."""
         code, details = error.code(), error.details() or ""
-        if code is grpc.StatusCode.UNAVAILABLE:
+        if code in LOST:
             self._forget()
             if self._target.secure and (found := _trouble(details)):
                 raise ExportError(found) from error

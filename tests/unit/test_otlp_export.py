@@ -11,14 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.collector import Collector, GrpcCollector
+from support.proxy import Proxy
 
 from cdc_triggers.telemetry import otlp_export
 from cdc_triggers.telemetry.exporters import Exporters
 from cdc_triggers.telemetry.otlp import Kind, Template, attribute
-from cdc_triggers.telemetry.otlp_export import OtlpExporter, TooLarge
+from cdc_triggers.telemetry.otlp_export import Busy, OtlpExporter, TooLarge
 from cdc_triggers.telemetry.record_queue import ExportError
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
 
 LINES = ("http/protobuf", "http/json")
@@ -123,6 +125,54 @@ def test_a_collector_that_takes_nothing_is_not_asked_for_each_record() -> None:
         exporter.export(["r" * 1_000] * 1_000)
     assert (found.value.refused, taken.bodies) == (1_000, [])
     assert taken.refused < 40
+
+
+@pytest.mark.parametrize("asked_s", [-5.0, 1e-6, 0.0, None])
+def test_a_busy_collector_is_not_flooded_whatever_it_asks_for(asked_s: float | None) -> None:
+    class Full(Taken):
+        asked = 0
+
+        def send(self, body: bytes, _timeout_s: float) -> bytes | TooLarge | Busy:  # type: ignore[override]  # noqa: ARG002
+            self.asked += 1
+            return Busy("full", asked_s)
+
+    full = Full()
+    with pytest.raises(ExportError, match="full"):
+        OtlpExporter(encode, full, 0.7).export(["r"])
+    assert full.asked == 2
+
+
+def test_a_connection_over_grpc_that_has_died_silently_is_made_anew() -> None:
+    class Forgets(Proxy):
+        """Lets nothing pass on connections that are forgotten, as a firewall does."""
+
+        def __init__(self, host: str, port: int) -> None:
+            self.forgotten: set[socket.socket] = set()
+            super().__init__(host, port)
+
+        def forget(self) -> None:
+            with self._lock:
+                self.forgotten = set(self._sockets)
+
+        def _admit(self, source: socket.socket, sink: socket.socket, data: bytes) -> None:  # noqa: ARG002
+            if source in self.forgotten:
+                self._stopped.wait()
+
+    with GrpcCollector() as collector:
+        host, _, port = collector.url.rpartition("/")[2].partition(":")
+        with Forgets(host, int(port)) as proxy:
+            environ = collector.environ(
+                OTEL_EXPORTER_OTLP_ENDPOINT=f"http://{proxy.host}:{proxy.port}",
+                OTEL_EXPORTER_OTLP_TIMEOUT="1",
+            )
+            exporter = Exporters(environ, {}).spans("otlp", None)
+            exporter.export(spans(1))
+            proxy.forget()
+            with pytest.raises(ExportError, match="DEADLINE_EXCEEDED"):
+                exporter.export(spans(1))
+            exporter.export(spans(1))
+            exporter.cut()
+        assert len(collector.spans()) == 2
 
 
 def test_an_answer_without_end_ends_the_export_in_time() -> None:
