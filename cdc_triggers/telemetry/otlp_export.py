@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FIRST_RETRY_S = 0.5
+SAID = 500
+"""Characters of what a collector says of a part that it refused: they go into the log."""
+
 LEAST_S = 0.001
 LEAST_BYTES = 64 * 1024
 """A collector that calls this too large takes nothing: smaller requests are not tried."""
@@ -146,5 +149,5 @@ def _check(answer: bytes) -> None:
     except DecodeError:
         return  # it was taken, whatever else is said
     if partly.rejected_spans > 0:
-        why = f": {partly.error_message}" if partly.error_message else ""
+        why = f": {partly.error_message[:SAID]}" if partly.error_message else ""
         raise ExportError(f"the collector refused a part{why}", refused=partly.rejected_spans)

@@ -80,7 +80,9 @@ class GrpcTransport:
     def _connect(self) -> Any:
         target = self._target
         compression = COMPRESSIONS[target.compression]
-        options = (("grpc.primary_user_agent", USER_AGENT),)
+        # else a channel that is made anew may go on with the connection of the one before
+        alone = ("grpc.use_local_subchannel_pool", 1)
+        options = (("grpc.primary_user_agent", USER_AGENT), alone)
         if not target.secure:
             return grpc.insecure_channel(target.url, options, compression)
         tls.context(target.files)  # it says what is wrong with a file; gRPC does not

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 from support.collector import Collector, GrpcCollector
 from support.proxy import Proxy
+from support.waiting import wait_until
 
 from cdc_triggers.telemetry import otlp_export
 from cdc_triggers.telemetry.exporters import Exporters
@@ -23,7 +25,18 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
+    from cdc_triggers.telemetry.record_queue import Exporter
+
 LINES = ("http/protobuf", "http/json")
+
+
+def exported(exporter: Exporter[bytes]) -> bool:
+    """True if the collector takes a span."""
+    try:
+        exporter.export(spans(1))
+    except ExportError:
+        return False
+    return True
 
 
 class Taken:
@@ -127,6 +140,17 @@ def test_a_collector_that_takes_nothing_is_not_asked_for_each_record() -> None:
     assert taken.refused < 40
 
 
+def test_what_a_collector_says_of_a_part_that_it_refused_is_cut_for_the_log() -> None:
+    answer = ExportTraceServiceResponse()
+    answer.partial_success.rejected_spans = 1
+    answer.partial_success.error_message = "no! " * 100_000
+    with Collector() as collector:
+        collector.answer = answer.SerializeToString()
+        with pytest.raises(ExportError, match="refused a part: no!") as found:
+            Exporters(collector.environ(), {}).spans("otlp", None).export(spans(1))
+    assert len(str(found.value)) < 600
+
+
 @pytest.mark.parametrize("asked_s", [-5.0, 1e-6, 0.0, None])
 def test_a_busy_collector_is_not_flooded_whatever_it_asks_for(asked_s: float | None) -> None:
     class Full(Taken):
@@ -170,7 +194,7 @@ def test_a_connection_over_grpc_that_has_died_silently_is_made_anew() -> None:
             proxy.forget()
             with pytest.raises(ExportError, match="DEADLINE_EXCEEDED"):
                 exporter.export(spans(1))
-            exporter.export(spans(1))
+            wait_until(lambda: exported(exporter), what="the collector is found again")
             exporter.cut()
         assert len(collector.spans()) == 2
 
