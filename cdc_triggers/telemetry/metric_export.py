@@ -104,11 +104,17 @@ class MetricPush:
             return
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        until = time.monotonic() + CLOSE_S
+        await self._ended(until)  # one that runs has not what came since
         self._export()
-        if self._running is not None:
-            await asyncio.to_thread(self._running.join, CLOSE_S)
+        await self._ended(until)
         closing = threading.Thread(target=self._exporter.cut, daemon=True)
         closing.start()
+
+    async def _ended(self, until: float) -> None:
+        """Wait for the export that runs."""
+        if self._running is not None:
+            await asyncio.to_thread(self._running.join, max(0.0, until - time.monotonic()))
 
     async def _run(self) -> None:
         while True:

@@ -21,6 +21,8 @@ from cdc_triggers.telemetry.variables import Batching
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from cdc_triggers.telemetry.metrics import Family
+
 SCOPE = ("name", "1")
 
 
@@ -104,3 +106,33 @@ def test_metrics_go_on_when_there_was_no_thread_for_them(monkeypatch: pytest.Mon
     monkeypatch.setattr(threading, "Thread", NoThread)
     asyncio.run(run())
     assert exports.dropped >= 1  # others may have found the one before them still running
+
+
+def test_the_last_metrics_are_exported_though_an_export_runs_at_the_end() -> None:
+    theirs, exports, took = Tells(), Exports("metrics", Facts()), 0
+
+    def take() -> list[Family]:
+        nonlocal took
+        took += 1
+        return []
+
+    push = MetricPush(
+        SdkMetricExporter(theirs, None), take, exports, Shape(Resource({}), SCOPE), 0.01
+    )
+
+    async def run() -> None:
+        running, loop, may = asyncio.Event(), asyncio.get_running_loop(), threading.Event()
+
+        def say() -> None:
+            loop.call_soon_threadsafe(running.set)
+            may.wait(10.0)
+
+        theirs.say = say
+        push.start()
+        async with asyncio.timeout(10.0):
+            await running.wait()
+        loop.call_later(0.05, may.set)
+        await push.close()
+
+    asyncio.run(run())
+    assert took == 2
