@@ -1,8 +1,13 @@
 -- A page of events, newest first: walks the id index of every bucket (ids grow with time) and stops
 -- at the limit. An event that is settled and was wanted by nobody has one line without a trigger.
 WITH settled AS MATERIALIZED (
-    SELECT CASE WHEN count(*) = count(settled_at) THEN min(settled_at) END AS at FROM cdc_triggers.stream
-    WHERE generation > 0
+    -- As in admin_settled_at.sql.
+    SELECT CASE WHEN count(*) = count(r.settled_at) THEN min(r.settled_at) END AS at
+    FROM cdc_triggers.stream r
+    WHERE r.generation > 0
+        AND (EXISTS (SELECT FROM pg_catalog.pg_replication_slots l
+                WHERE l.slot_name = r.slot_name AND l.database = current_database())
+            OR r.heartbeat_at = (SELECT max(heartbeat_at) FROM cdc_triggers.stream WHERE generation > 0))
 )
 SELECT e.id::text AS id, e.created_at, e.op, e.schema_name, e.table_name,
     s.trigger_name AS trigger, coalesce(s.status, 'unmatched') AS status, coalesce(s.tries, 0) AS tries,

@@ -1,8 +1,13 @@
 -- What became of these events, a line for each trigger; one that nobody wanted has a line without. The key
 -- is that of its table, of rows that are small enough to be looked into for it.
 WITH settled AS MATERIALIZED (
-    SELECT CASE WHEN count(*) = count(settled_at) THEN min(settled_at) END AS at FROM cdc_triggers.stream
-    WHERE generation > 0
+    -- As in admin_settled_at.sql.
+    SELECT CASE WHEN count(*) = count(r.settled_at) THEN min(r.settled_at) END AS at
+    FROM cdc_triggers.stream r
+    WHERE r.generation > 0
+        AND (EXISTS (SELECT FROM pg_catalog.pg_replication_slots l
+                WHERE l.slot_name = r.slot_name AND l.database = current_database())
+            OR r.heartbeat_at = (SELECT max(heartbeat_at) FROM cdc_triggers.stream WHERE generation > 0))
 ), keyed AS MATERIALIZED (
     SELECT c.id, array_agg(a.attname::text ORDER BY k.place) AS names
     FROM cdc_triggers.captured_table c

@@ -13,6 +13,7 @@ from cdc_triggers.app.admin import Administration, lowest_id
 from cdc_triggers.errors import DatabaseError, NotFoundError, UsageError
 from cdc_triggers.postgres.admin import PostgresAdmin
 from cdc_triggers.postgres.connect import connect
+from cdc_triggers.postgres.console_events import ConsoleEvents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +60,23 @@ def test_each_event_has_the_status_that_the_tables_say(shop: Shop, admin: Admini
     for status in ("pending", "parked", "dead", "delivered", "archived"):
         only = {key: value for key, value in expected.items() if value == status}
         assert statuses(admin, ALL._replace(status=status)) == only
+
+
+def test_an_event_is_not_pending_for_a_stream_whose_slot_is_not_there(
+    shop: Shop, admin: Administration
+) -> None:
+    shop.trigger("orders")
+    unwanted = shop.event(60)
+    shop.run(
+        "INSERT INTO cdc_triggers.stream (slot_name, generation, heartbeat_at) "
+        "VALUES ('mistyped', 1, now() - interval '1 minute')"
+    )
+    assert statuses(admin) == {(unwanted, "orders"): "pending"}, "no other one has begun"
+    shop.settle_until(15)
+    assert statuses(admin) == {(unwanted, None): "unmatched"}
+    console = ConsoleEvents(shop.connection)
+    assert console.settled_at() is not None
+    assert [line.status for line in console.lines([unwanted])] == ["unmatched"]
 
 
 def test_an_event_from_before_a_trigger_was_applied_is_never_pending_for_it(

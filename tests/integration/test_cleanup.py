@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 from support.cleaning import (
@@ -17,6 +16,7 @@ from support.cleaning import (
     old_shop,
     settle,
 )
+from support.databases import Database
 from support.operated import make_shop
 from support.waiting import wait_until
 
@@ -24,9 +24,6 @@ from cdc_triggers.app.cleanup import Wanted
 from cdc_triggers.errors import BlockedError, DatabaseError, NotFoundError, UsageError
 from cdc_triggers.postgres.amending import Amender
 from cdc_triggers.postgres.capture import Installer
-
-if TYPE_CHECKING:
-    from support.databases import Database
 
 ALL = Wanted(None, "command")
 
@@ -115,6 +112,32 @@ def test_what_a_stream_may_still_need_stays_however_old_it_is(database: Database
         shop.run("UPDATE cdc_triggers.delivery SET commit_lsn = '0/10'")
         shop.run("UPDATE cdc_triggers.attempt SET commit_lsn = '0/10'")
         assert cleanups.run(ALL) == [("orders", 1, 1)]
+
+
+def test_a_stream_that_is_gone_with_its_slot_keeps_nothing(database: Database) -> None:
+    shop = old_shop(database)
+    it = shop.trigger("orders", cleanup_config=cleanup_config())
+    dead(shop, it, 2 * DAY)
+    settle(shop)
+    gone = f"{database.slot}_of_another_database"
+    shop.run(
+        "INSERT INTO cdc_triggers.stream (slot_name, generation, holder, heartbeat_at) "
+        "VALUES (%s, 1, gen_random_uuid(), now() - interval '5 days')",
+        gone,
+    )
+    elsewhere = Database(database.server, "postgres")
+    elsewhere.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", gone)
+    try:
+        with cleaning(database) as cleanups:
+            assert cleanups.run(ALL) == [("orders", 0, 0)], "it may come back, and need the log"
+            shop.run(
+                "UPDATE cdc_triggers.stream SET heartbeat_at = now() - interval '7 days' "
+                "WHERE slot_name = %s",
+                gone,
+            )
+            assert cleanups.run(ALL) == [("orders", 2, 0)]
+    finally:
+        elsewhere.execute("SELECT pg_drop_replication_slot(%s)", gone)
 
 
 def test_small_batches_take_all_of_it_and_each_is_counted(database: Database) -> None:

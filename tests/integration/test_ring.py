@@ -73,6 +73,23 @@ def test_a_bucket_with_an_event_that_the_stream_has_not_settled_is_kept(database
     assert len(truncate_oldest(it, 100)) == 1
 
 
+def test_a_stream_that_is_gone_with_its_slot_keeps_no_bucket(database: Database) -> None:
+    it = database.connect()
+    apply(database, it)
+    run(it, OLD_EVENT, "7 days")
+    crashed = (
+        "UPDATE cdc_triggers.stream SET holder = gen_random_uuid(), settled_snapshot = '1:1:', "
+        "heartbeat_at = clock_timestamp() - %s::interval"
+    )
+    run(it, crashed, "7 days")
+    assert truncate_oldest(it, 100) == (), "its slot is there"
+    run(it, "SELECT pg_drop_replication_slot(%s)", database.slot)
+    run(it, crashed, "5 days")
+    assert truncate_oldest(it, 100) == (), "it may come back, and need the log"
+    run(it, crashed, "7 days")
+    assert len(truncate_oldest(it, 100)) == 1
+
+
 def test_a_bucket_is_kept_while_nothing_is_known_to_be_settled(database: Database) -> None:
     it = database.connect()
     apply(database, it)
