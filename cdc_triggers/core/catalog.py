@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
@@ -29,6 +30,11 @@ class Kind(StrEnum):
     OWN = "own"
 
 
+def quoted(name: str) -> str:
+    """The name as SQL has it, for a statement that somebody copies."""
+    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
+
+
 class Relation(NamedTuple):
     """A name in the database."""
 
@@ -39,6 +45,11 @@ class Relation(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.name}"
+
+    @property
+    def as_sql(self) -> str:
+        """Its name as SQL has it."""
+        return f"{quoted(self.schema)}.{quoted(self.name)}"
 
 
 class CaptureTrigger(NamedTuple):

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from cdc_triggers.core.catalog import quoted
 from cdc_triggers.core.finding import Finding, Level, blocker, ok, warning
 from cdc_triggers.core.providers import Provider, detect
 from cdc_triggers.core.slot_health import examine_others, examine_publication, examine_slot
@@ -202,7 +203,7 @@ def _pooler(facts: Facts, provider: Provider) -> Iterator[Finding]:
 
 def _rights(facts: Facts, provider: Provider) -> Iterator[Finding]:
     role = facts.role
-    grant = provider.replication.format(role=_quoted(role.name))
+    grant = provider.replication.format(role=quoted(role.name))
     if role.refused_right or (role.refusal and not role.replication and not role.refused_pooler):
         yield blocker("replication right", f"role {role.name} may not replicate", grant)
     elif role.refusal and not role.refused_pooler:
@@ -210,19 +211,19 @@ def _rights(facts: Facts, provider: Provider) -> Iterator[Finding]:
     elif not role.refusal:
         yield ok("replication right", f"role {role.name} may replicate")
     if role.schema_owner:
-        owner = _quoted(role.schema_owner)
+        owner = quoted(role.schema_owner)
         detail = f"it belongs to role {role.schema_owner}, and role {role.name} has not its rights"
-        fix = f"connect as {owner}, or as {owner}: GRANT {owner} TO {_quoted(role.name)}"
+        fix = f"connect as {owner}, or as {owner}: GRANT {owner} TO {quoted(role.name)}"
         yield blocker("schema cdc_triggers", detail, fix)
     elif role.create:
         yield ok("create right", f"role {role.name} may create the schema cdc_triggers")
     else:
-        fix = f"GRANT CREATE ON DATABASE {_quoted(facts.database)} TO {_quoted(role.name)}"
+        fix = f"GRANT CREATE ON DATABASE {quoted(facts.database)} TO {quoted(role.name)}"
         detail = f"role {role.name} may not create a schema in this database"
         yield blocker("create right", detail, fix)
     if facts.settings.get("default_transaction_read_only") == "on":
         detail = f"default_transaction_read_only is on: role {role.name} can write nothing"
-        fix = f"ALTER ROLE {_quoted(role.name)} SET default_transaction_read_only = off"
+        fix = f"ALTER ROLE {quoted(role.name)} SET default_transaction_read_only = off"
         yield blocker("read-only transactions", detail, fix)
 
 
@@ -234,11 +235,11 @@ def _tables(tables: Iterable[TableFacts], role: str) -> Iterator[Finding]:
         elif table.kind not in {"r", "p"}:
             yield blocker(what, "it is not a table of rows (a view, or foreign)", "name its table")
         elif table.closed_schema:
-            fix = f"GRANT USAGE ON SCHEMA {table.closed_schema} TO {_quoted(role)}"
+            fix = f"GRANT USAGE ON SCHEMA {table.closed_schema} TO {quoted(role)}"
             yield blocker(what, f"role {role} may not use schema {table.closed_schema}", fix)
         elif not table.trigger_right:
             more = ", and on its partitions" if table.kind == "p" else ""
-            fix = f"GRANT TRIGGER ON {table.name} TO {_quoted(role)}{more}"
+            fix = f"GRANT TRIGGER ON {table.name} TO {quoted(role)}{more}"
             yield blocker(what, f"role {role} may not put a trigger on it", fix)
         else:
             yield ok(what, f"role {role} may put a trigger on it")
@@ -280,10 +281,6 @@ def _holders(holders: Iterable[Holder]) -> Iterator[Finding]:
         yield warning("old transactions", detail, prepared if holder.prepared else by_pid)
     if not old:
         yield ok("old transactions", f"none is older than {PATIENCE_S / 60:.0f} minutes")
-
-
-def _quoted(name: str) -> str:
-    return name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else '"' + name.replace('"', '""') + '"'
 
 
 def _literal(text: str) -> str:

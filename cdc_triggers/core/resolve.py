@@ -6,7 +6,7 @@ from collections import Counter
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, NamedTuple
 
-from cdc_triggers.core.catalog import Kind
+from cdc_triggers.core.catalog import Kind, quoted
 from cdc_triggers.core.cel.functions import Type
 from cdc_triggers.core.condition import compiled
 from cdc_triggers.core.spec import Ordering
@@ -93,11 +93,13 @@ class Resolver:
         role = self._catalog.role
         if not details.may_name:
             text = f"role {role} may not use schema {relation.schema}"
-            self._problem(spec.name, f"{text}: GRANT USAGE ON SCHEMA {relation.schema} TO {role}")
+            grant = f"GRANT USAGE ON SCHEMA {quoted(relation.schema)} TO {quoted(role)}"
+            self._problem(spec.name, f"{text}: {grant}")
         if not details.may_trigger:
             text = f"role {role} may not create triggers on {relation}"
             more = ", and on its partitions" if relation.kind is Kind.PARTITIONED else ""
-            self._problem(spec.name, f"{text}: GRANT TRIGGER ON {relation} TO {role}{more}")
+            grant = f"GRANT TRIGGER ON {relation.as_sql} TO {quoted(role)}{more}"
+            self._problem(spec.name, f"{text}: {grant}")
         if spec.trigger_on_replication and not details.owned:
             text = f"trigger_on_replication needs the owner of {relation}, and {role} is not"
             self._problem(spec.name, f"{text}: apply as its owner, or leave it out")

@@ -67,6 +67,19 @@ def test_missing_rights_are_named_with_the_grant(database: Database) -> None:
     assert "trigger_on_replication needs the owner" in found[1]
 
 
+def test_a_grant_that_is_named_can_be_run_as_it_is(database: Database) -> None:
+    role = database.role("REPLICATION")
+    admin = database.connect()
+    run(admin, 'CREATE SCHEMA "Größe"; CREATE TABLE "Größe"."Bestellung ""Ä""" (id int)')
+    spec = trigger(table={"schema": "Größe", "name": 'Bestellung "Ä"'})
+    found = problems(database, database.connect(role), spec)
+    assert len(found) == 2
+    for each in found:
+        run(admin, each[each.index("GRANT ") :])
+    assert not problems(database, database.connect(role), spec)
+    run(admin, f"DROP OWNED BY {role}")
+
+
 def test_a_schema_that_may_not_be_used_is_named_with_the_grant(database: Database) -> None:
     role = database.role("REPLICATION")
     admin = database.connect()
