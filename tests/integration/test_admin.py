@@ -88,6 +88,15 @@ def test_an_event_from_before_a_trigger_was_applied_is_never_pending_for_it(
     assert statuses(admin) == {(before, None): "unmatched", (after, "orders"): "pending"}
 
 
+def test_a_trigger_whose_table_was_dropped_says_which_one_that_was(
+    shop: Shop, admin: Administration
+) -> None:
+    shop.trigger("orders", table={"schema": "public", "name": "orders"})
+    shop.run("DROP TABLE orders")
+    (view,) = admin.triggers()
+    assert (view.schema_name, view.table_name) == ("public", "orders (dropped)")
+
+
 def test_an_operation_the_trigger_does_not_listen_to_is_never_pending_for_it(
     shop: Shop, admin: Administration
 ) -> None:
