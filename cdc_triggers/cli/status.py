@@ -32,7 +32,10 @@ def status(*, slot: Slot = DEFAULT_SLOT, dsn: Dsn = None, as_json: Json = False)
 
 def _print_status(found: Status, slot: str) -> None:
     if found.slot is None:
-        output.say(f"there is no replication slot {slot!r}: run `cdc-triggers apply`")
+        output.say(
+            f"this database has no replication slot {slot!r}: run `cdc-triggers apply`, "
+            "or name another one with --slot"
+        )
     else:
         _print_slot(found.slot)
     if found.stream is None:

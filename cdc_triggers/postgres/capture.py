@@ -111,6 +111,7 @@ class Installer:
             retention: how long things are kept; None: as it is.
 
         Raises:
+            SlotError: the slot is of another database or plugin.
             DatabaseError: the schema is of a newer version; the database can not be read.
         """
         with _translated(), self._connection.cursor() as cursor:
@@ -184,6 +185,7 @@ class Installer:
         if not _publication_exists(cursor):
             text = _publication().as_string(self._connection)
             yield Statement(text.partition("\n")[2].strip(), "")
+        self._slot.check()
         if not self._slot.exists():
             yield Statement(self._slot.as_text(), WAITING)
 

@@ -1,4 +1,5 @@
--- The replication slot: every role may read this view. Columns that came after 14 are read by name.
+-- The replication slot, if it is of this database: every role may read this view. Columns that came after 14
+-- are read by name.
 SELECT s.slot_name::text AS name, s.plugin::text AS plugin, s.active, s.active_pid,
     s.confirmed_flush_lsn::text AS confirmed_lsn,
     (here.lsn - s.confirmed_flush_lsn)::bigint AS lag_bytes,
@@ -8,4 +9,4 @@ FROM pg_catalog.pg_replication_slots s
 CROSS JOIN (
     SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS lsn
 ) here
-WHERE s.slot_name = %(slot)s
+WHERE s.slot_name = %(slot)s AND s.database = current_database()

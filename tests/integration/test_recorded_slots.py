@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import uuid
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import psycopg2
 import pytest
 from support.applying import EVERYTHING, apply, run
+from support.databases import Database
 from support.pg_proxy import PgProxy
 from support.specs import trigger
 
 from cdc_triggers.core.finding import Finding, Level
-from cdc_triggers.errors import DatabaseError, SlotBusyError
+from cdc_triggers.errors import DatabaseError, SlotBusyError, SlotError
+from cdc_triggers.postgres.admin import PostgresAdmin
 from cdc_triggers.postgres.capture import Installer
 from cdc_triggers.postgres.connect import connect, translate
 from cdc_triggers.postgres.doctor import Wanted, examine
 from cdc_triggers.postgres.store import PostgresStore
-
-if TYPE_CHECKING:
-    from support.databases import Database
 
 ORDERS = "CREATE TABLE orders (id int PRIMARY KEY)"
 
@@ -105,6 +104,22 @@ def test_a_slot_that_was_not_made_after_all_is_not_remembered(database: Database
     assert database.execute(recorded) == [(database.slot,)]
     second.apply(second.plan([trigger()], {}))
     assert database.execute(recorded) == [(database.slot,), (f"{database.slot}_2",)]
+
+
+def test_a_slot_of_another_database_is_neither_passed_over_nor_shown(database: Database) -> None:
+    it = database.connect()
+    database.execute(ORDERS)
+    apply(database, it, trigger())
+    theirs = f"{database.slot}_theirs"
+    elsewhere = Database(database.server, "postgres")
+    elsewhere.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", theirs)
+    try:
+        other = Installer(it, slot=theirs)
+        with pytest.raises(SlotError, match="belongs to database postgres"):
+            other.plan([trigger()], {})
+        assert PostgresAdmin(it).status(theirs).slot is None
+    finally:
+        elsewhere.execute("SELECT pg_drop_replication_slot(%s)", theirs)
 
 
 def test_doctor_warns_of_another_slot_of_ours_that_nobody_reads(database: Database) -> None:
