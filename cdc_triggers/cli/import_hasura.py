@@ -65,7 +65,12 @@ def hasura(
     dsn: Dsn = None,
     as_json: Json = False,
 ) -> None:
-    """Write a trigger file from Hasura's metadata; or take over its undelivered events, once."""
+    """Write a trigger file from Hasura's metadata; or take over its undelivered events, once.
+
+    The move, in this order: restart Hasura with HASURA_GRAPHQL_EVENTS_FETCH_BATCH_SIZE=0, and wait
+    until its old processes are gone; `cdc-triggers apply --replace-hasura`; `cdc-triggers import
+    hasura --pending DSN`; `cdc-triggers stream`. Only then remove the triggers from its metadata.
+    """
     from cdc_triggers.cli import importing  # noqa: PLC0415 - pydantic and YAML: slow to load
 
     _check_selection(directory, pending, check=check, dry_run=dry_run)

@@ -114,7 +114,10 @@ def _tell(imported: Import, output: Path) -> None:
         out.say(f"not imported: {other}")
     if imported.environment:
         out.say(f"the stream needs: {', '.join(imported.environment)}")
-    out.say("next: `cdc-triggers diff --replace-hasura`, and docs/howto/move-from-hasura.md")
+    out.say(
+        "next: `cdc-triggers diff --replace-hasura`; the order of the whole move is in "
+        "`cdc-triggers import hasura --help`"
+    )
 
 
 def check(directory: Path, source: str | None, file: Path, *, as_json: bool) -> None:

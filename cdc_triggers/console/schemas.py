@@ -121,7 +121,7 @@ def _spec() -> dict[str, Schema]:
     found["Table"] = {"anyOf": [{"type": "string", "minLength": 1}, found["Table"]]}
     found["TriggerSpec"] = {
         **whole,
-        "description": "A trigger as in a trigger file: see docs/reference/trigger-file.md.",
+        "description": "A trigger as in the trigger file that `cdc-triggers init` writes.",
         "properties": properties,
         "required": ["table"],
         "anyOf": [{"required": ["definition"]}, *({"required": [key]} for key in flat)],

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.documentation import REFERENCE, first_cells, sections
+from support.documentation import REFERENCE, ROOT, first_cells, sections
 from typer.main import get_command
 
 from cdc_triggers.app.cleanup import Cleaned
@@ -66,6 +67,20 @@ def test_the_help_of_a_command_shows_each_argument_once(name: str) -> None:
     for param in command.params:
         if param.param_type_name == "argument":
             assert re.search(rf"(?: |\{{|\[){param.metavar}(?:\}}|\])?(?:\.\.\.)?(?: |$)", usage)
+
+
+def test_nothing_that_is_said_names_a_page_that_is_not_in_the_wheel() -> None:
+    for path in (ROOT / "cdc_triggers").rglob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        texts = {n.value for n in ast.walk(tree) if isinstance(n, ast.Constant)}
+        own = {
+            node.body[0].value.value
+            for node in ast.walk(tree)
+            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+            and ast.get_docstring(node) is not None
+        }
+        said = [each for each in texts - own if isinstance(each, str)]
+        assert not [each for each in said if re.search(r"\bdocs/\w+", each)], path
 
 
 KEYS_OF_JSON: dict[str, Iterable[str]] = {
