@@ -174,7 +174,8 @@ RULES: Final[tuple[Rule, ...]] = (
         "08",
         r"Connection refused|No such file or directory",
         ConnectionLostError,
-        "no server listens there: check host and port, and that PostgreSQL runs",
+        "no server listens there: check host and port (--dsn, else CDC_TRIGGERS_DSN, DATABASE_URL, "
+        "PGHOST), and that PostgreSQL runs",
     ),
     _refused(
         "08",
