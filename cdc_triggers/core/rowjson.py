@@ -17,7 +17,7 @@ import orjson
 from cdc_triggers.errors import DecodeError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 # Possessive quantifiers (Python 3.11): no input makes these patterns try twice.
 _ESCAPE = rb'\\(?:["\\/bfnrt]|u[0-9A-Fa-f]{4})'
@@ -95,17 +95,6 @@ def plain_key(row: Mapping[str, Any], names: Sequence[str]) -> str | None:
         else:
             return None
     return f"[{','.join(texts)}]"
-
-
-def pick(raw: bytes, names: Collection[str]) -> bytes:
-    """Build the object of the named fields, in the row's order, values as they stand in `raw`.
-
-    Names that the row does not have are left out.
-
-    Raises:
-        DecodeError: `raw` is not a JSON object.
-    """
-    return write((name, value) for name, value in fields(raw).items() if name in names)
 
 
 def write(pairs: Iterable[tuple[str, bytes]]) -> bytes:
