@@ -10,7 +10,7 @@ RESPONSE_BODY_LIMIT = 64 * 1024
 
 
 class FailureKind(StrEnum):
-    """Why there was no usable answer. One table in `core.retry` says what follows from each."""
+    """Why there was no usable answer. `core.retry` says what follows from each."""
 
     CONNECT = "connect"
     DNS = "dns"

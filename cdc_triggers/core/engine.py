@@ -170,7 +170,7 @@ class Engine:
         """An attempt ended. Says what follows: `delivered`, `retry` or `dead`."""
         delivery.tries += 1
         conf = self.spec(delivery).retry_conf
-        decision = retry.decide(conf, outcome, delivery.tries, now=times.wall, jitter=times.jitter)
+        decision = retry.decide(conf, outcome, delivery.tries, times.jitter)
         name = _OUTCOMES[type(decision)]
         state = self._roster.of(delivery)
         state.ended(outcome)

@@ -1,6 +1,6 @@
 """What follows from an attempt: delivered, another attempt, or dead?
 
-The only retry policy there is. Time and chance are arguments.
+The only retry policy there is. Chance is an argument.
 """
 
 from __future__ import annotations
@@ -22,45 +22,9 @@ RETRY_AFTER_LIMIT_S = 86_400
 MAX_DOUBLINGS = 62
 """Far above every cap, and still a small integer."""
 
-
-class Policy(NamedTuple):
-    """What a kind of failure means.
-
-    Attributes:
-        retry: another attempt can end differently.
-        advice: the next step for the person who reads the attempt.
-    """
-
-    retry: bool
-    advice: str
-
-
-POLICIES: dict[FailureKind, Policy] = {
-    FailureKind.CONNECT: Policy(
-        retry=True, advice="check that the endpoint runs and is reachable from here"
-    ),
-    FailureKind.DNS: Policy(retry=True, advice="check the host name in the webhook"),
-    FailureKind.TLS: Policy(
-        retry=True,
-        advice="check the endpoint's certificate; a CA of your own goes into SSL_CERT_FILE",
-    ),
-    FailureKind.TIMEOUT: Policy(
-        retry=True, advice="make the endpoint answer sooner, or raise timeout_sec"
-    ),
-    FailureKind.PROTOCOL: Policy(
-        retry=True, advice="check that the endpoint speaks HTTP/1.1 and ends its answers"
-    ),
-    # As in Hasura: an environment variable mended between two attempts makes it valid.
-    FailureKind.INVALID_REQUEST: Policy(
-        retry=True, advice="correct the webhook's URL or its headers"
-    ),
-    # The same template on the same event ends the same: dead at once, and can be redelivered.
-    FailureKind.TEMPLATE: Policy(
-        retry=False,
-        advice="try it with `cdc-triggers transform test --event`, correct it, apply, redeliver",
-    ),
-}
-"""The one table of kinds."""
+_FINAL = frozenset({FailureKind.TEMPLATE})
+"""Kinds after which another attempt ends the same: dead at once, and can be redelivered. All others
+may pass; as in Hasura also an invalid request, once its environment variable is mended."""
 
 
 class Delivered(NamedTuple):
@@ -68,10 +32,9 @@ class Delivered(NamedTuple):
 
 
 class Retry(NamedTuple):
-    """Another attempt `delay_s` from now, which is at `due_at` on the clock that gave `now`."""
+    """Another attempt `delay_s` from now."""
 
     delay_s: float
-    due_at: float
 
 
 class Dead(NamedTuple):
@@ -83,24 +46,22 @@ Decision = Delivered | Retry | Dead
 _DELIVERED = Delivered()
 
 
-def decide(conf: RetryConf, outcome: Outcome, tries: int, *, now: float, jitter: float) -> Decision:
+def decide(conf: RetryConf, outcome: Outcome, tries: int, jitter: float) -> Decision:
     """Say what follows from an attempt.
 
     Args:
         conf: the trigger's; it allows `num_retries + 1` attempts.
         outcome: how the attempt ended.
         tries: attempts made so far, this one included (1 for the first).
-        now: seconds on any clock; `Retry.due_at` is on the same.
         jitter: a random number in [0, 1); ignored if the conf turns jitter off.
     """
     if isinstance(outcome, Response) and outcome.ok:
         return _DELIVERED
     if tries > conf.num_retries:
         return Dead()
-    if isinstance(outcome, Failure) and not POLICIES[outcome.kind].retry:
+    if isinstance(outcome, Failure) and outcome.kind in _FINAL:
         return Dead()
-    delay = _delay(conf, outcome, tries, jitter if conf.jitter else None)
-    return Retry(delay, now + delay)
+    return Retry(_delay(conf, outcome, tries, jitter if conf.jitter else None))
 
 
 def _delay(conf: RetryConf, outcome: Outcome, tries: int, jitter: float | None) -> float:
