@@ -42,6 +42,27 @@ class Resolved(NamedTuple):
     ordering_attnums: tuple[int, ...]
 
 
+class Tables:
+    """Finds the tables that triggers name.
+
+    Attributes:
+        applied: what is in force, by name.
+    """
+
+    def __init__(self, relations: Iterable[Relation], applied: Iterable[Applied]) -> None:
+        self.applied = {a.name: a for a in applied}
+        self._by_oid = {r.oid: r for r in relations}
+        self._by_name = {(r.schema, r.name): r for r in self._by_oid.values()}
+
+    def of(self, spec: Trigger) -> Relation | None:
+        """The table of that name; else the one that had it when this trigger was applied."""
+        found = self._by_name.get((spec.table.schema_name, spec.table.name))
+        if found is not None:
+            return found
+        before = self.applied.get(spec.name)
+        return self._by_oid.get(before.oid) if before and before.spec.table == spec.table else None
+
+
 class Resolver:
     """Finds tables and columns; collects problems and notes on the way."""
 
@@ -50,9 +71,7 @@ class Resolver:
         self.notes: list[str] = []
         self._catalog = catalog
         self._sources = sources
-        self._by_name = {(r.schema, r.name): r for r in catalog.relations}
-        self._by_oid = {r.oid: r for r in catalog.relations}
-        self._applied = {a.name: a for a in catalog.applied}
+        self._tables = Tables(catalog.relations, catalog.applied)
 
     def check_names(self, triggers: Sequence[Trigger]) -> None:
         """Every name may stand once: events and logs are found by it."""
@@ -64,7 +83,7 @@ class Resolver:
     def resolve(self, spec: Trigger) -> Resolved | None:
         """The table and the columns; None if there is a problem."""
         before = len(self.problems)
-        relation = find_relation(spec, self._by_name, self._by_oid, self._applied)
+        relation = self._tables.of(spec)
         if relation is None:
             self._unknown_table(spec)
             return None
@@ -106,7 +125,7 @@ class Resolver:
 
     def _columns(self, spec: Trigger, relation: Relation, details: Details) -> dict[str, int]:
         """Attribute numbers of all columns named. One that was renamed since is still known."""
-        applied = self._applied.get(spec.name)
+        applied = self._tables.applied.get(spec.name)
         known = applied.attnums if applied and applied.oid == relation.oid else {}
         names_now = {number: name for name, number in details.columns.items()}
         found: dict[str, int] = {}
@@ -163,20 +182,6 @@ class Resolver:
 
     def _say(self, name: str, text: str) -> None:
         self.notes.append(f"{name}: {text}")
-
-
-def find_relation(
-    spec: Trigger,
-    by_name: Mapping[tuple[str, str], Relation],
-    by_oid: Mapping[int, Relation],
-    applied: Mapping[str, Applied],
-) -> Relation | None:
-    """The table of that name; else the one that had it when this trigger was applied."""
-    found = by_name.get((spec.table.schema_name, spec.table.name))
-    if found is not None:
-        return found
-    before = applied.get(spec.name)
-    return by_oid.get(before.oid) if before and before.spec.table == spec.table else None
 
 
 def named_columns(spec: Trigger) -> Iterable[tuple[str, str]]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg2
 
-from cdc_triggers.core.resolve import find_relation, named_columns
+from cdc_triggers.core.resolve import Tables, named_columns
 from cdc_triggers.postgres.catalog import read_catalog
 from cdc_triggers.postgres.connect import translate
 from cdc_triggers.postgres.queries import query
@@ -135,15 +135,13 @@ def _version(applied: Sequence[Applied]) -> int:
 
 
 def _lacking(wanted: Sequence[Trigger], catalog: Catalog) -> Iterator[Lack]:
-    by_name = {(r.schema, r.name): r for r in catalog.relations}
-    by_oid = {r.oid: r for r in catalog.relations}
-    applied = {a.name: a for a in catalog.applied}
+    tables = Tables(catalog.relations, catalog.applied)
     for spec in wanted:
-        relation = find_relation(spec, by_name, by_oid, applied)
+        relation = tables.of(spec)
         if relation is None:
             yield Lack(spec.name, None)
         elif (details := catalog.details.get(relation.oid)) is not None:
-            before = applied.get(spec.name)
+            before = tables.applied.get(spec.name)
             known = {*details.columns, *(before.attnums if before is not None else ())}
             missing = (name for _, name in named_columns(spec) if name not in known)
             yield from (Lack(spec.name, name) for name in missing)

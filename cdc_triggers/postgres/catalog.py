@@ -16,7 +16,7 @@ from cdc_triggers.core.catalog import (
     Relation,
 )
 from cdc_triggers.core.columns import TableColumns
-from cdc_triggers.core.resolve import find_relation
+from cdc_triggers.core.resolve import Tables
 from cdc_triggers.core.spec import Trigger
 from cdc_triggers.postgres.columns import table_columns
 from cdc_triggers.postgres.queries import query
@@ -46,11 +46,8 @@ def read_catalog(connection: extensions.connection, triggers: Sequence[Trigger])
 def _named(
     triggers: Sequence[Trigger], relations: Sequence[Relation], applied: Sequence[Applied]
 ) -> set[int]:
-    by_name = {(r.schema, r.name): r for r in relations}
-    by_oid = {r.oid: r for r in relations}
-    by_trigger = {a.name: a for a in applied}
-    found = (find_relation(spec, by_name, by_oid, by_trigger) for spec in triggers)
-    return {relation.oid for relation in found if relation is not None}
+    tables = Tables(relations, applied)
+    return {found.oid for spec in triggers if (found := tables.of(spec)) is not None}
 
 
 def _captured(cursor: extensions.cursor) -> list[Captured]:
