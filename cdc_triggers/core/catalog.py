@@ -108,7 +108,6 @@ class Applied(NamedTuple):
 
     id: int
     name: str
-    table_id: int
     oid: int
     spec: Trigger
     revision: int
@@ -128,7 +127,6 @@ class Catalog(NamedTuple):
         hasura: names of those of Hasura's that are on, likewise.
     """
 
-    version: int
     role: str
     relations: Sequence[Relation]
     details: Mapping[int, Details]

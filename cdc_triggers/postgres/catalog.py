@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def read_catalog(connection: extensions.connection, triggers: Sequence[Trigger]) -> Catalog:
     """The state of the database, with details of the tables that `triggers` or capture concern."""
     with connection.cursor() as cursor:
-        version, role, _, installed = _rows(cursor, "catalog_server")[0]
+        role, installed = _rows(cursor, "catalog_server")[0]
         relations = [
             Relation(oid, schema, name, Kind(kind))
             for oid, schema, name, kind in _rows(cursor, "catalog_relations")
@@ -40,7 +40,7 @@ def read_catalog(connection: extensions.connection, triggers: Sequence[Trigger])
         capture = _capture(cursor)
         oids = {*capture, *(c.oid for c in captured), *_named(triggers, relations, applied)}
         details, hasura = _details(cursor, oids), _hasura(cursor)
-        return Catalog(version, role, relations, details, capture, captured, applied, hasura)
+        return Catalog(role, relations, details, capture, captured, applied, hasura)
 
 
 def _named(
@@ -62,14 +62,13 @@ def _applied(cursor: extensions.cursor) -> list[Applied]:
         Applied(
             number,
             name,
-            table_id,
             oid,
             Trigger.model_validate_json(definition),
             revision,
             json.loads(attnums),
             tuple(ordering),
         )
-        for number, name, table_id, oid, definition, revision, attnums, ordering in _rows(
+        for number, name, oid, definition, revision, attnums, ordering in _rows(
             cursor, "catalog_applied"
         )
     ]

@@ -1,2 +1,1 @@
-SELECT current_setting('server_version_num')::integer, current_user::text, current_database()::text,
-       pg_catalog.to_regclass('cdc_triggers.trigger_revision') IS NOT NULL
+SELECT current_user::text, pg_catalog.to_regclass('cdc_triggers.trigger_revision') IS NOT NULL

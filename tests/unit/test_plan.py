@@ -31,7 +31,6 @@ def catalog(
     relation: Relation = ORDERS, details: Details = PLAIN, *applied: Applied, captured: bool = False
 ) -> Catalog:
     return Catalog(
-        version=180000,
         role="me",
         relations=[relation],
         details={relation.oid: details},
@@ -42,7 +41,7 @@ def catalog(
 
 
 def applied(**changes: object) -> Applied:
-    before = Applied(3, "t", 5, 10, trigger(), 1, {}, (1,))
+    before = Applied(3, "t", 10, trigger(), 1, {}, (1,))
     return before._replace(**changes)  # type: ignore[arg-type]
 
 
