@@ -9,11 +9,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, NamedTuple
 
-import psycopg2
-
 from cdc_triggers.core.resolve import Tables, named_columns
 from cdc_triggers.postgres.catalog import read_catalog
-from cdc_triggers.postgres.connect import translate
+from cdc_triggers.postgres.connect import translated
 from cdc_triggers.postgres.queries import query
 
 if TYPE_CHECKING:
@@ -76,10 +74,8 @@ class Amender:
         Raises:
             DatabaseError: PostgreSQL refused or failed.
         """
-        try:
+        with translated():
             return _state(read_catalog(self._connection, ()))
-        except psycopg2.Error as error:
-            raise translate(error) from error
 
     def amend(self, edit: Callable[[State], Sequence[Trigger]]) -> Amended:
         """Apply what `edit` makes of the current state; what it raises ends it, without a change.
@@ -87,16 +83,13 @@ class Amender:
         Raises:
             DatabaseError: PostgreSQL refused or failed, or another apply does not end.
         """
-        try:
-            with self._connection.cursor() as cursor:
-                cursor.execute(query("apply_take_turn"))
-                try:
-                    return self._amend(edit)
-                finally:
-                    if not self._connection.closed:
-                        cursor.execute(query("apply_end_turn"))
-        except psycopg2.Error as error:
-            raise translate(error) from error
+        with translated(), self._connection.cursor() as cursor:
+            cursor.execute(query("apply_take_turn"))
+            try:
+                return self._amend(edit)
+            finally:
+                if not self._connection.closed:
+                    cursor.execute(query("apply_end_turn"))
 
     def preview(self, edit: Callable[[State], Sequence[Trigger]]) -> tuple[State, Plan]:
         """The current state, and what `amend` would carry out; takes no lock and writes nothing.
@@ -105,10 +98,7 @@ class Amender:
             DatabaseError: PostgreSQL refused or failed.
         """
         state = self.current()
-        try:
-            return state, self._installer.plan(edit(state), {})
-        except psycopg2.Error as error:
-            raise translate(error) from error
+        return state, self._installer.plan(edit(state), {})
 
     def _amend(self, edit: Callable[[State], Sequence[Trigger]]) -> Amended:
         wanted = edit(self.current())

@@ -31,7 +31,7 @@ from cdc_triggers.postgres.capture_sql import (
     silence_hasura,
 )
 from cdc_triggers.postgres.catalog import read_catalog
-from cdc_triggers.postgres.connect import translate
+from cdc_triggers.postgres.connect import translated
 from cdc_triggers.postgres.identity import LOCK, identities
 from cdc_triggers.postgres.locking import TableLocks, set_timeout, shortest_ms
 from cdc_triggers.postgres.migrations import migrate, pending
@@ -114,7 +114,7 @@ class Installer:
             SlotError: the slot is of another database or plugin.
             DatabaseError: the schema is of a newer version; the database can not be read.
         """
-        with _translated(), self._connection.cursor() as cursor:
+        with translated(), self._connection.cursor() as cursor:
             catalog = read_catalog(self._connection, triggers)
             plan = make_plan(triggers, sources, catalog, replace_hasura=replace_hasura)
             if plan.problems:
@@ -271,7 +271,7 @@ class Installer:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        with _translated(), self._connection.cursor() as cursor:
+        with translated(), self._connection.cursor() as cursor:
             cursor.execute(query("apply_take_turn"))
             try:
                 yield
@@ -294,7 +294,7 @@ class Installer:
 
     def _retrying(self, step: Callable[[], _T]) -> _T:
         """If a lock is not to be had soon, waiters are let pass before the next try."""
-        with _translated():
+        with translated():
             for number in range(_TRIES - 1):
                 try:
                     return step()
@@ -383,11 +383,3 @@ def _publication() -> sql.Composed:
 def _publication_exists(cursor: extensions.cursor) -> bool:
     cursor.execute(query("catalog_publication"), {"name": PUBLICATION})
     return cursor.fetchone() == (1,)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except psycopg2.Error as error:
-        raise translate(error) from error

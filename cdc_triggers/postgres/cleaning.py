@@ -10,12 +10,11 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import psycopg2
 from psycopg2 import errors, sql
 
 from cdc_triggers.core.cleanup import Cleaner, CleanupConfig, CleanupLine, Deleted
 from cdc_triggers.errors import DatabaseError
-from cdc_triggers.postgres.connect import hang_up, translate
+from cdc_triggers.postgres.connect import hang_up, translated
 from cdc_triggers.postgres.queries import query
 from cdc_triggers.postgres.ring import truncate_oldest
 
@@ -93,10 +92,8 @@ class PostgresCleaning:
 
     def turn_rings(self) -> Sequence[str]:
         """See `Cleaning`."""
-        try:
+        with translated():
             return truncate_oldest(self._connection, RING_LOCK_MS)
-        except psycopg2.Error as error:
-            raise translate(error) from error
 
     def cleaners(self) -> tuple[datetime, tuple[Cleaner, ...]]:
         """See `Cleaning`."""
@@ -288,11 +285,8 @@ class PostgresCleaning:
 
     @contextmanager
     def _cursor(self) -> Iterator[cursor]:
-        try:
-            with self._connection.cursor() as cur:
-                yield cur
-        except psycopg2.Error as error:
-            raise translate(error) from error
+        with translated(), self._connection.cursor() as cur:
+            yield cur
 
 
 def _cleaner(row: tuple[Any, ...]) -> Cleaner:

@@ -1,7 +1,7 @@
 """Connections to PostgreSQL: how they are opened, and what the driver's errors mean.
 
 Every other module of this package gets its connections here, and turns the driver's errors into
-this project's with `translate`.
+this project's with `translated`, or `translate` where it tells some of them apart.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from cdc_triggers.postgres.queries import query
 from cdc_triggers.postgres.remedies import BROKEN, RULES, Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 # A peer that vanished is noticed after at most 10 + 3 * 5 s when idle, 20 s when data is under way.
 # What the connection string says wins.
@@ -161,6 +161,19 @@ def translate(error: psycopg2.Error) -> CdcTriggersError:
             hint="write postgresql://user@host:5432/database, or: host=... dbname=... user=...",
         )
     return DatabaseError(f"PostgreSQL: {message}", hint=f"SQLSTATE {code}" if code else "")
+
+
+@contextlib.contextmanager
+def translated() -> Iterator[None]:
+    """The driver's errors inside come out as ours.
+
+    Raises:
+        CdcTriggersError: see `translate`.
+    """
+    try:
+        yield
+    except psycopg2.Error as error:
+        raise translate(error) from error
 
 
 def hang_up(connection: extensions.connection) -> None:

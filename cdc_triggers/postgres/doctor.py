@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-
-import psycopg2
 
 from cdc_triggers.core import health
 from cdc_triggers.core.health import Facts, Holder, RoleFacts, TableFacts
 from cdc_triggers.core.providers import TRACES
 from cdc_triggers.core.slot_health import PublicationFacts, SlotFacts
 from cdc_triggers.errors import CdcTriggersError
-from cdc_triggers.postgres.connect import connect, connect_replication, translate
+from cdc_triggers.postgres.connect import connect, connect_replication, translated
 from cdc_triggers.postgres.queries import query
 from cdc_triggers.postgres.remedies import PoolerError, ReplicationRightError
 
@@ -63,13 +62,8 @@ def collect(dsn: str, wanted: Wanted) -> Facts:
         UsageError: the connection string makes no sense.
         DatabaseError: the database cannot be reached or asked.
     """
-    asked = connect(dsn, application_name=APPLICATION_NAME)
-    try:
+    with closing(connect(dsn, application_name=APPLICATION_NAME)) as asked, translated():
         return _collect(asked, wanted, _refusal(dsn))
-    except psycopg2.Error as error:
-        raise translate(error) from error
-    finally:
-        asked.close()
 
 
 def _collect(asked: connection, wanted: Wanted, refusal: CdcTriggersError | None) -> Facts:

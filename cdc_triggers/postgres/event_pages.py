@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import psycopg2
-
 from cdc_triggers.core.views import AttemptView, EventPayload, EventView, Invocation
 from cdc_triggers.errors import UsageError
 from cdc_triggers.postgres.columns import holds_of
-from cdc_triggers.postgres.connect import translate
+from cdc_triggers.postgres.connect import translated
 from cdc_triggers.postgres.queries import query
 
 if TYPE_CHECKING:
@@ -65,26 +63,20 @@ class EventPages:
         Raises:
             DatabaseError: PostgreSQL refused or failed.
         """
-        try:
-            with self._connection, self._connection.cursor() as cursor:
-                return holds_of(cursor, schema, table)
-        except psycopg2.Error as error:
-            raise translate(error) from error
+        with translated(), self._connection, self._connection.cursor() as cursor:
+            return holds_of(cursor, schema, table)
 
     def _rows(self, name: str, parameters: Mapping[str, object]) -> Iterator[dict[str, Any]]:
         """Through a cursor on the server, so that no more than a page is ever in memory."""
         size = 0
-        try:
-            with self._connection, self._connection.cursor("page") as cursor:
-                cursor.execute(query(name), parameters)
-                while rows := cursor.fetchmany(_FETCHED):
-                    size += sum(len(v) for row in rows for v in row if isinstance(v, str))
-                    if size > PAGE_BYTES:
-                        raise UsageError(
-                            f"this page would have more than {PAGE_BYTES >> 20} MiB",
-                            hint="ask for fewer at a time: a smaller limit",
-                        )
-                    names = [column.name for column in cursor.description or ()]
-                    yield from (dict(zip(names, row, strict=True)) for row in rows)
-        except psycopg2.Error as error:
-            raise translate(error) from error
+        with translated(), self._connection, self._connection.cursor("page") as cursor:
+            cursor.execute(query(name), parameters)
+            while rows := cursor.fetchmany(_FETCHED):
+                size += sum(len(v) for row in rows for v in row if isinstance(v, str))
+                if size > PAGE_BYTES:
+                    raise UsageError(
+                        f"this page would have more than {PAGE_BYTES >> 20} MiB",
+                        hint="ask for fewer at a time: a smaller limit",
+                    )
+                names = [column.name for column in cursor.description or ()]
+                yield from (dict(zip(names, row, strict=True)) for row in rows)

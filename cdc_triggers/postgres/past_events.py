@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import psycopg2
-
 from cdc_triggers.core.records import Revision, TriggerRow
 from cdc_triggers.core.resolve import Resolved, Resolver
 from cdc_triggers.core.snapshot import Snapshot
 from cdc_triggers.core.views import EventView
 from cdc_triggers.errors import TriggerFileError
 from cdc_triggers.postgres.catalog import read_catalog
-from cdc_triggers.postgres.connect import translate
+from cdc_triggers.postgres.connect import translated
 from cdc_triggers.postgres.queries import query
 
 if TYPE_CHECKING:
@@ -46,11 +44,8 @@ class PastEvents:
             TriggerFileError: with what is wrong with it on this database.
             DatabaseError: PostgreSQL refused or failed.
         """
-        try:
-            with self._database:
-                catalog = _permitting(read_catalog(self._database, (spec,)))
-        except psycopg2.Error as error:
-            raise translate(error) from error
+        with translated(), self._database:
+            catalog = _permitting(read_catalog(self._database, (spec,)))
         resolver = Resolver(catalog, {})
         resolved = resolver.resolve(spec)
         if resolved is None:
@@ -66,14 +61,11 @@ class PastEvents:
         """
         parameters: dict[str, Any] = {"oid": self._oid, "from_id": from_id}
         parameters |= {"since": since, "limit": limit}
-        try:
-            with self._database, self._database.cursor("events") as cursor:
-                cursor.execute(query("condition_events"), parameters)
-                while rows := cursor.fetchmany(_FETCHED):
-                    names = [column.name for column in cursor.description or ()]
-                    yield from (EventView(**dict(zip(names, row, strict=True))) for row in rows)
-        except psycopg2.Error as error:
-            raise translate(error) from error
+        with translated(), self._database, self._database.cursor("events") as cursor:
+            cursor.execute(query("condition_events"), parameters)
+            while rows := cursor.fetchmany(_FETCHED):
+                names = [column.name for column in cursor.description or ()]
+                yield from (EventView(**dict(zip(names, row, strict=True))) for row in rows)
 
 
 def _permitting(catalog: Catalog) -> Catalog:

@@ -11,7 +11,6 @@ from collections import deque
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-import psycopg2
 from psycopg2 import sql
 
 from cdc_triggers.core import lsn as lsns
@@ -19,7 +18,7 @@ from cdc_triggers.core.messages import LogRow
 from cdc_triggers.core.records import Lease
 from cdc_triggers.core.recovery import OwedRow
 from cdc_triggers.errors import FencedError
-from cdc_triggers.postgres.connect import connect, connect_replication, lift_limits, translate
+from cdc_triggers.postgres.connect import connect, connect_replication, lift_limits, translated
 from cdc_triggers.postgres.copying import copy, copy_command
 from cdc_triggers.postgres.queries import query
 from cdc_triggers.postgres.rows import PARK_COLUMNS, park_row
@@ -82,12 +81,12 @@ class PostgresRecovery:
             _mine(cur)
             cur.execute(query("recovery_drop_slot"), self._mine)
         self._maker = maker = connect_replication(self._dsn, application_name=_APPLICATION)
-        with _translated(), maker.cursor() as cur:
+        with translated(), maker.cursor() as cur:
             cur.execute(_create_command(self._mine["slot"], plugin, maker.server_version))
             _, self._begins, snapshot, _ = cur.fetchone() or (None, None, None, None)
         self._reader = reader = self._connect()
         reader.set_session("REPEATABLE READ", readonly=True, autocommit=False)
-        with _translated():
+        with translated():
             with reader.cursor() as cur:
                 cur.execute("SET TRANSACTION SNAPSHOT %s", [snapshot])
                 cur.execute("SELECT pg_current_snapshot()::text")
@@ -107,7 +106,7 @@ class PostgresRecovery:
     def read(self) -> Sequence[OwedRow]:
         """See `ports.LogRecovery.read`."""
         assert self._owed is not None, "read before renew_slot"
-        with _translated():
+        with translated():
             while not self._large:
                 rows = self._owed.fetchmany(ROWS)
                 small: list[OwedRow] = []
@@ -175,18 +174,10 @@ class PostgresRecovery:
         if self._writer is None:
             self._writer = self._connect()
             self._writer.autocommit = False
-            with _translated(), self._writer, self._writer.cursor() as cur:
+            with translated(), self._writer, self._writer.cursor() as cur:
                 cur.execute(query("store_staging"))
-        with _translated(), self._writer, self._writer.cursor() as cur:
+        with translated(), self._writer, self._writer.cursor() as cur:
             yield cur
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except psycopg2.Error as error:
-        raise translate(error) from error
 
 
 def _mine(cur: cursor) -> tuple[Any, ...]:

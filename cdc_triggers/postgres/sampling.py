@@ -10,7 +10,7 @@ from psycopg2 import sql
 
 from cdc_triggers.errors import DatabaseError
 from cdc_triggers.postgres.columns import holds_of
-from cdc_triggers.postgres.connect import connect, translate
+from cdc_triggers.postgres.connect import connect, translated
 from cdc_triggers.postgres.queries import query
 
 if TYPE_CHECKING:
@@ -65,11 +65,10 @@ def holds(dsn: str, table: Table) -> Holds[str]:
 
 @contextmanager
 def _reading(dsn: str) -> Iterator[cursor]:
-    with closing(
-        connect(dsn, application_name="cdc-triggers transform", options=SETTINGS)
-    ) as connection:
-        try:
-            with connection.cursor() as cur:
-                yield cur
-        except psycopg2.Error as error:
-            raise translate(error) from error
+    name = "cdc-triggers transform"
+    with (
+        closing(connect(dsn, application_name=name, options=SETTINGS)) as connection,
+        translated(),
+        connection.cursor() as cur,
+    ):
+        yield cur
