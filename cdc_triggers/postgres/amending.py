@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cdc_triggers.core.resolve import Tables, named_columns
 from cdc_triggers.postgres.catalog import read_catalog
 from cdc_triggers.postgres.connect import translated
-from cdc_triggers.postgres.queries import query
+from cdc_triggers.postgres.locking import turn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -83,13 +83,8 @@ class Amender:
         Raises:
             DatabaseError: PostgreSQL refused or failed, or another apply does not end.
         """
-        with translated(), self._connection.cursor() as cursor:
-            cursor.execute(query("apply_take_turn"))
-            try:
-                return self._amend(edit)
-            finally:
-                if not self._connection.closed:
-                    cursor.execute(query("apply_end_turn"))
+        with translated(), turn(self._connection):
+            return self._amend(edit)
 
     def preview(self, edit: Callable[[State], Sequence[Trigger]]) -> tuple[State, Plan]:
         """The current state, and what `amend` would carry out; takes no lock and writes nothing.

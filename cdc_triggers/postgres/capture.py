@@ -33,7 +33,7 @@ from cdc_triggers.postgres.capture_sql import (
 from cdc_triggers.postgres.catalog import read_catalog
 from cdc_triggers.postgres.connect import translated
 from cdc_triggers.postgres.identity import LOCK, identities
-from cdc_triggers.postgres.locking import TableLocks, set_timeout, shortest_ms
+from cdc_triggers.postgres.locking import TableLocks, set_timeout, shortest_ms, turn
 from cdc_triggers.postgres.migrations import migrate, pending
 from cdc_triggers.postgres.queries import query
 from cdc_triggers.postgres.slot import WAITING, Slot
@@ -138,7 +138,7 @@ class Installer:
         """
         if plan.problems:
             raise TriggerFileError(list(plan.problems))
-        with self._turn():
+        with translated(), turn(self._connection):
             self._slot.check()
             fresh = self._retrying(self._prepare)
             try:
@@ -165,7 +165,7 @@ class Installer:
             SlotBusyError: a stream is running; nothing was changed.
             DatabaseError: no right, or locks were held for too long: run it again.
         """
-        with self._turn():
+        with translated(), turn(self._connection):
             self._retrying(self._uninstall)
 
     def _ground(self, cursor: extensions.cursor) -> Iterator[Statement]:
@@ -268,16 +268,6 @@ class Installer:
                 self._slot.forget()
         except (psycopg2.Error, DatabaseError):
             return  # The first error is the one to report, and uninstall removes what is left.
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        with translated(), self._connection.cursor() as cursor:
-            cursor.execute(query("apply_take_turn"))
-            try:
-                yield
-            finally:
-                if not self._connection.closed:
-                    cursor.execute(query("apply_end_turn"))
 
     @contextmanager
     def _transaction(self) -> Iterator[extensions.cursor]:
