@@ -81,7 +81,7 @@ class ChangeSource(Protocol):
         ...
 
     def server_lsn(self) -> Lsn:
-        """The server's position as of the last message or keepalive, all before it was received."""
+        """The server's position as of the last keepalive: all before it was received."""
         ...
 
     def confirm(self, received: Lsn, confirmed: Lsn, *, ping: bool = False) -> None:
@@ -258,7 +258,7 @@ class LogRecovery(Protocol):
 
 
 class Telemetry(Protocol):
-    """Where facts go: structured logs now, spans and metrics beside them."""
+    """Where facts go: structured log lines."""
 
     def fact(self, level: str, name: str, /, **keys: object) -> None:
         """One line per fact, with stable keys; never row values, bodies or secrets."""
