@@ -17,7 +17,7 @@ from psycopg2 import sql
 
 from cdc_triggers.core import lsn as lsns
 from cdc_triggers.core.lsn import ZERO, Lsn
-from cdc_triggers.core.pgoutput import PgOutput
+from cdc_triggers.core.pgoutput import EPOCH_2000_US, PgOutput
 from cdc_triggers.core.wal2json import Wal2Json
 from cdc_triggers.errors import ConnectionLostError, DecodeError, UsageError
 from cdc_triggers.postgres.connect import connect_replication, translate
@@ -54,7 +54,6 @@ _DATA_BYTES: Final = struct.calcsize(">cQQq")
 
 _KEEPALIVE: Final = struct.Struct(">cQqB")
 _STATUS: Final = struct.Struct(">cQQQqB")
-_EPOCH_2000_US: Final = 946_684_800_000_000
 _TAKEN: Final = 1024 * 1024
 """Bytes after which `read` returns, so that two large messages do not come at once."""
 
@@ -154,9 +153,7 @@ class ReplicationSource:
 
     def read(self, limit: int) -> Sequence[Message]:
         """See `ports.ChangeSource.read`."""
-        self._open()
-        copy = self._copy
-        assert copy is not None
+        copy = self._open()
         found: list[Message] = []
         decode = self._decoder.decode
         fills = 0
@@ -195,10 +192,9 @@ class ReplicationSource:
     def confirm(self, received: Lsn, confirmed: Lsn, *, ping: bool = False) -> None:
         """See `ports.ChangeSource.confirm`."""
         assert received >= confirmed, "confirmed more than was received"
-        self._open()
-        assert self._copy is not None
-        clock_us = time.time_ns() // 1000 - _EPOCH_2000_US
-        self._copy.send(_STATUS.pack(b"r", received, confirmed, confirmed, clock_us, int(ping)))
+        copy = self._open()
+        clock_us = time.time_ns() // 1000 - EPOCH_2000_US
+        copy.send(_STATUS.pack(b"r", received, confirmed, confirmed, clock_us, int(ping)))
         self._reply_due = False
 
     def close(self) -> None:
@@ -210,10 +206,10 @@ class ReplicationSource:
         if conn is not None:
             conn.close()
 
-    def _open(self) -> connection:
-        if self._conn is None:
+    def _open(self) -> Copying:
+        if self._copy is None:
             raise ConnectionLostError("the replication stream is not open")
-        return self._conn
+        return self._copy
 
     def _keepalive(self, data: bytes) -> None:
         try:

@@ -39,8 +39,6 @@ from cdc_triggers.postgres.replication import ReplicationSource
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from psycopg2.extensions import connection
-
     from cdc_triggers.postgres.libpq import CopyBoth
 
 SOON_S = 5.0
@@ -189,7 +187,6 @@ class Scripted:
 
 def source_of(received: Sequence[bytes]) -> ReplicationSource:
     source = ReplicationSource("")
-    source._conn = cast("connection", object())
     source._copy = cast("CopyBoth", Scripted(received))
     source._decoder = ready()
     return source
