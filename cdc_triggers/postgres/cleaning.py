@@ -15,7 +15,7 @@ from psycopg2 import errors, sql
 from cdc_triggers.core.cleanup import Cleaner, CleanupConfig, CleanupLine, Deleted
 from cdc_triggers.errors import DatabaseError
 from cdc_triggers.postgres.connect import hang_up, translated
-from cdc_triggers.postgres.queries import query
+from cdc_triggers.postgres.queries import has_table, query
 from cdc_triggers.postgres.ring import truncate_oldest
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ class PostgresCleaning:
     def installed(self) -> bool:
         """See `Cleaning`."""
         with self._cursor() as cur:
-            cur.execute("SELECT pg_catalog.to_regclass('cdc_triggers.cleanup') IS NOT NULL")
-            return cur.fetchone() == (True,)
+            return has_table(cur, "cleanup")
 
     def turn_rings(self) -> Sequence[str]:
         """See `Cleaning`."""

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cdc_triggers.errors import DatabaseError
-from cdc_triggers.postgres.queries import query
+from cdc_triggers.postgres.queries import has_table, query
 
 if TYPE_CHECKING:
     from psycopg2 import extensions
@@ -79,8 +79,7 @@ def _pending(cursor: extensions.cursor) -> tuple[Migration, ...]:
 
 
 def _done(cursor: extensions.cursor) -> frozenset[int]:
-    cursor.execute("SELECT pg_catalog.to_regclass('cdc_triggers.migration') IS NOT NULL")
-    if cursor.fetchone() != (True,):
+    if not has_table(cursor, "migration"):
         return frozenset()
     cursor.execute("SELECT number FROM cdc_triggers.migration")
     return frozenset(number for (number,) in cursor)

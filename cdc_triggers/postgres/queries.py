@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from psycopg2.extensions import cursor
 
 
 def query(name: str) -> str:
     """The text of one named query."""
     return _all()[name]
+
+
+def has_table(cur: cursor, name: str) -> bool:
+    """True if schema cdc_triggers has this table; every role may ask."""
+    cur.execute(query("catalog_has_table"), {"name": f"cdc_triggers.{name}"})
+    return cur.fetchone() == (True,)
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cdc_triggers.core.views import RetentionStatus
-from cdc_triggers.postgres.queries import query
+from cdc_triggers.postgres.queries import has_table, query
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
@@ -13,9 +13,8 @@ if TYPE_CHECKING:
 
 def status(cur: cursor) -> RetentionStatus:
     """What the database says; one from before there was a retention keeps the dead for ever."""
-    cur.execute("SELECT pg_catalog.to_regclass('cdc_triggers.retention') IS NOT NULL")
     dead_days = None
-    if cur.fetchone() == (True,):
+    if has_table(cur, "retention"):
         cur.execute(query("retention_dead_days"))
         (dead_days,) = cur.fetchone() or (None,)
     cur.execute(query("retention_sizes"))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from cdc_triggers.core.cleanup import FOREVER, KEPT_BUCKETS, Retention
 from cdc_triggers.core.plan import Statement
 from cdc_triggers.postgres.capture_sql import checksum, functions_sql
-from cdc_triggers.postgres.queries import query
+from cdc_triggers.postgres.queries import has_table, query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,8 +83,7 @@ class Kept(NamedTuple):
 
 def current(cur: cursor) -> Kept:
     """What the database says; that of a new one if there is nothing yet."""
-    cur.execute("SELECT pg_catalog.to_regclass('cdc_triggers.retention') IS NOT NULL")
-    if cur.fetchone() != (True,):
+    if not has_table(cur, "retention"):
         default = Retention()
         return Kept(default.log_days, default.dead_days)
     cur.execute(query("retention_current"))

@@ -8,7 +8,7 @@ import psycopg2
 from psycopg2 import sql
 
 from cdc_triggers.errors import SlotBusyError, SlotError
-from cdc_triggers.postgres.queries import query
+from cdc_triggers.postgres.queries import has_table, query
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,8 +112,7 @@ class Slot:
         """
         names = {self.name}
         with self._connection.cursor() as cursor:
-            cursor.execute("SELECT pg_catalog.to_regclass('cdc_triggers.stream') IS NOT NULL")
-            if cursor.fetchone() == (True,):
+            if has_table(cursor, "stream"):
                 names.update(name for (name,) in self._rows("apply_slot_names", {}))
         leaders = self._rows("apply_take_leads", {"names": sorted(names)})
         rows = [r for r in self._rows("catalog_slot", {"names": sorted(names)}) if r[2] == r[3]]
