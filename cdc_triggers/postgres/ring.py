@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from psycopg2 import errors, sql
 
+from cdc_triggers.postgres.locking import set_timeout
 from cdc_triggers.postgres.queries import query
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _truncate(
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
         try:
-            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [str(lock_timeout_ms)])
+            set_timeout(cursor, lock_timeout_ms)
             cursor.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(table))
             cursor.execute(query("ring_is_stale"), {"ring": ring, "bucket": bucket})
             stale = cursor.fetchone() == (True,)
