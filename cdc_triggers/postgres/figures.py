@@ -59,7 +59,6 @@ class FigureReader:
                 if held is None:
                     name = "cdc-triggers metrics"
                     held = connect(self._dsn, application_name=name, options=SETTINGS)
-                    held.autocommit = True
                 self.figures = self._read(held, began)
             except (CdcTriggersError, psycopg2.Error):  # the stream's own connection tells of it
                 if held is not None:

@@ -27,7 +27,7 @@ from cdc_triggers.postgres.queries import query
 from cdc_triggers.postgres.rows import PARK_COLUMNS, park_row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from psycopg2.extensions import connection, cursor
 
@@ -67,19 +67,11 @@ class PostgresHasuraLog:
     Args:
         ours: to the database of cdc-triggers, with SETTINGS.
         theirs: to the database of Hasura's source, with SETTINGS; perhaps the same one.
-        sleep: waits between two looks at the streams.
+        rows: of its log in one transaction at most.
     """
 
-    def __init__(
-        self,
-        ours: connection,
-        theirs: connection,
-        *,
-        rows: int = ROWS,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, ours: connection, theirs: connection, *, rows: int = ROWS) -> None:
         self._limit = rows
-        self._sleep = sleep
         self._ours = ours
         ours.autocommit = theirs.autocommit = False
         with _translated():
@@ -127,7 +119,7 @@ class PostgresHasuraLog:
                 behind = [row[0] for row in cur]
             if not behind:
                 return paused
-            self._sleep(POLL_S)
+            time.sleep(POLL_S)
         raise DatabaseError(
             f"the stream of slot {', '.join(behind)} has not got to this point in {WAIT_S:g} s",
             hint="import again when it has caught up, or stop it for the import",

@@ -45,8 +45,8 @@ def statements(cur: cursor, wanted: Retention | None) -> Iterator[Statement]:
         yield Statement(text, "", f"retention: {each.key} from {each.before} to {each.after}{also}")
 
 
-def write(cur: cursor, wanted: Retention | None) -> bool:
-    """Set what is wanted, in the caller's transaction; False: it was so."""
+def write(cur: cursor, wanted: Retention | None) -> None:
+    """Set what is wanted, in the caller's transaction."""
     changes = _changes(cur, wanted)
     for each in changes:
         cur.execute(query(each.query), each.arguments)
@@ -54,7 +54,6 @@ def write(cur: cursor, wanted: Retention | None) -> bool:
         text = functions_sql(cur, cur.connection.server_version)
         cur.execute(text)
         cur.execute(query("apply_set_installed"), {"checksum": checksum(text)})
-    return bool(changes)
 
 
 def _changes(cur: cursor, wanted: Retention | None) -> list[_Setting]:
