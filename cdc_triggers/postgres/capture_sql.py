@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from psycopg2 import sql
 
-from cdc_triggers.core.plan import ATTACHED
+from cdc_triggers.core.plan import ATTACHED, PREFIX
 from cdc_triggers.postgres.queries import query
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ _REFERENCING: Final = {
 # Asked for every row, before the trigger is queued: with a function of PostgreSQL's own it costs
 # nothing that can be measured. The name becomes an oid, which a rename does not change.
 _ONLY_ATTACHED: Final = "FOR EACH ROW WHEN (pg_catalog.pg_partition_root({}::regclass) IS NOT NULL)"
+
+_DOOMED: Final = sql.Identifier("cdc_triggers", "capture_doomed")
 
 
 class Rendered(NamedTuple):
@@ -82,14 +84,13 @@ def checksum(text: str) -> str:
 
 def create_trigger(relation: Relation, trigger: CaptureTrigger) -> tuple[Rendered, ...]:
     """Create it, or replace the one of its name; TRIGGER on the table is all it takes."""
-    operation = trigger.name.removeprefix("00_cdc_triggers_").partition("_")[0].upper()
     table = sql.Identifier(relation.schema, relation.name)
     created = sql.SQL(
         "CREATE OR REPLACE TRIGGER {} AFTER {} ON {}\n    {}\n    EXECUTE FUNCTION {}({})"
     )
     rendered = created.format(
         sql.Identifier(trigger.name),
-        sql.SQL(operation),
+        _operation(trigger),
         table,
         _scope(relation, trigger),
         sql.Identifier("cdc_triggers", trigger.function),
@@ -118,12 +119,10 @@ def drop_trigger(relation: Relation, trigger: CaptureTrigger, owned: bool) -> tu
     if owned:
         dropped = sql.SQL("DROP TRIGGER {} ON {}").format(sql.Identifier(trigger.name), table)
         return (Rendered(dropped, lock),)
-    doomed = sql.Identifier("cdc_triggers", "capture_doomed")
-    replaced = trigger._replace(function="capture_doomed")
-    ends = sql.SQL("DROP FUNCTION {} CASCADE").format(doomed)
+    ends = sql.SQL("DROP FUNCTION {} CASCADE").format(_DOOMED)
     return (
         Rendered(sql.SQL(query("apply_doomed")), ""),
-        *_doom(relation, replaced),
+        _doom(relation, trigger),
         Rendered(ends, lock),
     )
 
@@ -136,19 +135,23 @@ def silence_hasura(beside: Beside) -> Rendered:
     return Rendered(disabled.format(table, sql.Identifier(beside.name)), lock)
 
 
-def _doom(relation: Relation, trigger: CaptureTrigger) -> tuple[Rendered, ...]:
+def _doom(relation: Relation, trigger: CaptureTrigger) -> Rendered:
     """The trigger of that name, now on the function that is about to be dropped with it."""
-    operation = trigger.name.removeprefix("00_cdc_triggers_").partition("_")[0].upper()
     replaced = sql.SQL("CREATE OR REPLACE TRIGGER {} AFTER {} ON {} {} EXECUTE FUNCTION {}()")
     per_row = sql.SQL("FOR EACH ROW" if trigger.arguments[1:] else "FOR EACH STATEMENT")
     rendered = replaced.format(
         sql.Identifier(trigger.name),
-        sql.SQL(operation),
+        _operation(trigger),
         sql.Identifier(relation.schema, relation.name),
         per_row,
-        sql.Identifier("cdc_triggers", trigger.function),
+        _DOOMED,
     )
-    return (Rendered(rendered, f"SHARE ROW EXCLUSIVE on {relation}: writers wait"),)
+    return Rendered(rendered, f"SHARE ROW EXCLUSIVE on {relation}: writers wait")
+
+
+def _operation(trigger: CaptureTrigger) -> sql.SQL:
+    """What it fires on: its name says so."""
+    return sql.SQL(trigger.name.removeprefix(PREFIX).partition("_")[0].upper())
 
 
 def _uuid(version: int) -> str:
