@@ -30,6 +30,16 @@ def raw(text: str | None) -> orjson.Fragment | None:
     return None if text is None else orjson.Fragment(text)
 
 
+def body(content: bytes) -> object:
+    """A request's or an answer's body: JSON as it is, anything else as text, nothing as null."""
+    text = content.decode("utf-8", "replace")
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return text or None
+    return raw(text)
+
+
 def pretty(text: str) -> str:
     """JSON text indented for people, numbers digit by digit; odd text stays as it is."""
     try:

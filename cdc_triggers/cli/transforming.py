@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -122,14 +121,14 @@ def _failed(preview: Preview) -> bool:
 
 
 def _document(preview: Preview) -> dict[str, object]:
-    document: dict[str, object] = {"of": preview.label}
+    told: dict[str, object] = {"of": preview.label}
     if isinstance(preview.request, Failure):
-        document["error"] = preview.request.message
+        told["error"] = preview.request.message
     else:
-        document |= _request(preview.request)
+        told |= _request(preview.request)
     if (recorded := preview.recorded) is not None:
-        document["recorded"] = {"body": _value(recorded.body), "error": recorded.error}
-    return document
+        told["recorded"] = {"body": document.body(recorded.body), "error": recorded.error}
+    return told
 
 
 def _request(request: Request) -> dict[str, object]:
@@ -137,18 +136,8 @@ def _request(request: Request) -> dict[str, object]:
         "method": request.method,
         "url": request.url,
         "headers": [{"name": name, "value": value} for name, value in request.headers],
-        "body": _value(request.body),
+        "body": document.body(request.body),
     }
-
-
-def _value(body: bytes) -> object:
-    """JSON as it is, digit by digit; anything else as text; nothing as null."""
-    text = body.decode("utf-8", "replace")
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return text or None
-    return document.raw(text)
 
 
 def _print(preview: Preview) -> None:

@@ -9,8 +9,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from cdc_triggers.app import spec_problems
-from cdc_triggers.app.document import raw
+from cdc_triggers.app import document, spec_problems
 from cdc_triggers.console import json_body
 from cdc_triggers.console.answers import bad_request
 from cdc_triggers.core.attempt import Request
@@ -52,7 +51,7 @@ def preview(given: TestWebhookTransform, path: str) -> dict[str, object]:
         "webhook_url": made.url,
         "method": made.method,
         "headers": [[name.lower(), value] for name, value in made.headers],
-        "body": _value(made.body),
+        "body": document.body(made.body),
     }
 
 
@@ -122,13 +121,3 @@ def _filled(text: str, env: Mapping[str, str], path: str) -> str:
                 path,
             )
     return _VARIABLE.sub(lambda match: env[match[1]], text)
-
-
-def _value(body: bytes) -> object:
-    """JSON as it is; what is none as text; nothing as null."""
-    text = body.decode("utf-8", "replace")
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return text or None
-    return raw(text)
