@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from cdc_triggers.core.event_search import OLDEST
 from cdc_triggers.core.views import DeadChunk, DeliveryView, EventFilter, Redelivery
 from cdc_triggers.errors import DatabaseError, NotFoundError, UsageError
 
@@ -22,9 +23,8 @@ if TYPE_CHECKING:
     from cdc_triggers.core.views import EventDetail, EventLine, Status, TriggerView
     from cdc_triggers.ports import Admin
 
-LISTED_STATUSES = ("pending", "parked", "dead", "delivered", "archived")
-_OWED = frozenset({"parked", "dead", "archived"})
-_LOWEST_ID = "00000000-0000-0000-0000-000000000000"
+OWED = ("parked", "dead", "archived")
+"""States of what has a row of its own."""
 
 REDELIVERY_CHUNK = 10_000
 """Rows per transaction of a mass redelivery: about a second of locks and of WAL."""
@@ -66,7 +66,7 @@ def lowest_id(at: datetime | None) -> str:
     of slack, since an id and its `created_at` are two readings of the clock.
     """
     if at is None:
-        return _LOWEST_ID
+        return OLDEST
     milliseconds = max(0, int(at.timestamp() * 1000) - 1000)
     return str(uuid.UUID(int=milliseconds << 80))
 
@@ -185,7 +185,7 @@ class Administration:
         if wanted.trigger is not None and wanted.trigger not in admin.archived_names():
             self.trigger(wanted.trigger)
         from_id = lowest_id(wanted.since)
-        if wanted.status in _OWED:
+        if wanted.status in OWED:
             return admin.deliveries(wanted, from_id)
         if wanted.status == "pending":
             return self._pending(wanted)
@@ -281,9 +281,7 @@ class Administration:
             NotFoundError: see `trigger`.
         """
         self.trigger(name)
-        part = DeadChunk(name, _LOWEST_ID, since, self.admin.dead_before(), chunk)
-        if since is not None:
-            part = part._replace(after_id=lowest_id(since))
+        part = DeadChunk(name, lowest_id(since), since, self.admin.dead_before(), chunk)
         if dry_run:
             return Redelivery(self.admin.count_dead(part), 0)
         total = 0

@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
 
-from cdc_triggers.app.admin import lowest_id
+from cdc_triggers.app.admin import OWED, lowest_id
 from cdc_triggers.core.event_search import NEWEST, OLDEST, Found, Source, Window
 from cdc_triggers.errors import TooSlowError
 
@@ -25,7 +25,6 @@ _FIRST_ROWS: Final = 256
 _MOST_ROWS: Final = 40_000
 _GROWTH: Final = 4.0
 _CHUNK: Final = 200
-_OWED: Final = frozenset({"parked", "dead", "archived"})
 
 
 class Windows(Protocol):
@@ -157,7 +156,7 @@ class EventSearch:
 
 def _sources(wanted: Search) -> tuple[Source, ...]:
     """Where it may be; a delivery outlives the log, it has its own copy of the event."""
-    if wanted.status in _OWED:
+    if wanted.status in OWED:
         return (Source.OWED,)
     if wanted.status == "delivered":
         return (Source.DELIVERED,)

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from cdc_triggers.app import document
-from cdc_triggers.app.admin import parse_since
+from cdc_triggers.app.admin import OWED, parse_since
 from cdc_triggers.console import cleanup_rest, edits, json_body, trigger_value
 from cdc_triggers.console.answers import Answer, ApiError, bad_request, json_answer, not_found
 from cdc_triggers.console.operation import Operation, Parameter
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 _WIDEST = 10_000
 """Lines of a single event that a page may grow to."""
-
-_OWED = ("parked", "dead", "archived")
 
 
 def _status_of(*states: str) -> Parameter:
@@ -137,7 +135,7 @@ def list_events(asked: Asked) -> object:
 def list_deliveries(asked: Asked) -> object:
     """A page of what is owed, newest first."""
     state = asked.query["status"]
-    lines, following = _page(asked, (state,) if state else _OWED)
+    lines, following = _page(asked, (state,) if state else OWED)
     return {"deliveries": lines, "next": following}
 
 
@@ -200,7 +198,7 @@ def _lines(
 
 _LISTED = ("pending", "parked", "dead", "delivered", "archived")
 _FILTER = (OF_TRIGGER, _status_of(*_LISTED), SINCE, PAGE, BEFORE)
-_OWED_FILTER = (OF_TRIGGER, _status_of(*_OWED), SINCE, PAGE, BEFORE)
+_OWED_FILTER = (OF_TRIGGER, _status_of(*OWED), SINCE, PAGE, BEFORE)
 _ANYTHING: dict[str, Any] = {"description": "any JSON; nothing is null"}
 SPEC = {"$ref": "#/components/schemas/TriggerSpec"}
 
