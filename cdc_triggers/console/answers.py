@@ -135,9 +135,9 @@ def problems_error(code: str, problems: Sequence[tuple[str, str]]) -> ApiError:
     return bad_request(code, text, problems[0][0], internal if len(problems) > 1 else None)
 
 
-def not_found(message: str, path: str = "$") -> ApiError:
+def not_found(message: str) -> ApiError:
     """404."""
-    return ApiError(HTTPStatus.NOT_FOUND, "not-found", message, path=path)
+    return ApiError(HTTPStatus.NOT_FOUND, "not-found", message)
 
 
 def translate(error: CdcTriggersError, hint: str | None = None) -> ApiError:

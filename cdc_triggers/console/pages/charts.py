@@ -69,11 +69,11 @@ class Line(NamedTuple):
 
 
 @lru_cache(maxsize=_SPARKS)
-def spark(points: tuple[Point, ...], label: str, unit: Unit = "rate") -> Markup:
-    """A line without axes, as wide as its place; `label` says what it is."""
+def spark(points: tuple[Point, ...], label: str) -> Markup:
+    """A rate as a line without axes, as wide as its place; `label` says what it is."""
     values = [p.value for p in points if p.value is not None]
     top = max(values, default=0.0) or 1.0
-    say = _UNITS[unit]
+    say = _UNITS["rate"]
     last = say(values[-1]) if values else wording.NOTHING
     text = f"{label}: now {last}, at most {say(max(values, default=0.0))}"
     parts = _line(Line("", points, filled=True), top, digits=0)
@@ -92,7 +92,7 @@ def chart(
     Args:
         label: what it is; with the last values it becomes the accessible name.
         lines: all with points at the same times.
-        unit: `rate`, `bytes`, `seconds` or `number`.
+        unit: `rate`, `bytes`, `bytes_s`, `seconds` or `number`.
         limit: a value that must not be reached, drawn if it is near.
     """
     lines = [line._replace(points=_thinned(line.points)) for line in lines]

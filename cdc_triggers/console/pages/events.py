@@ -135,9 +135,8 @@ def choices(triggers: Sequence[TriggerView], asked: Form) -> Context:
     """What may be chosen; what is asked for is among it also if it is there no more."""
     tables = dict.fromkeys(f"{t.schema_name}.{t.table_name}" for t in triggers)
     names = [t.name for t in triggers]
-    for value, known in ((asked.get("trigger"), names),):
-        if value and value not in known:
-            known.append(value)
+    if (name := asked.get("trigger")) and name not in names:
+        names.append(name)
     if asked.get("table"):
         tables.setdefault(asked.get("table"))
     return {"trigger": names, "table": list(tables), "status": STATUSES, "op": OPERATIONS}

@@ -124,10 +124,10 @@ class History:
                 self._coarse.push(at, coarse)
                 self._shapes.clear()
 
-    def fine(self, what: str, trigger: str = "") -> Sequence[Point]:
+    def fine(self, what: str) -> Sequence[Point]:
         """Ten minutes by the second; of triggers there is only `coarse`."""
         with self._lock:
-            return self._fine.points((what, trigger))
+            return self._fine.points((what, ""))
 
     def shape(self, what: str, trigger: str) -> tuple[Point, ...]:
         """Up to two hours in a few points, for a sparkline."""
