@@ -76,11 +76,10 @@ def fill(visit: Visit) -> Context:
         "window": window(visit),
         "rate": redeliver.RATE,
     }
-    live = visit.here.startswith("/console/live/")
     if trigger is None:
-        errors = visit.site.causes.errors(visit.backend, context["window"], live=live)
+        errors = visit.site.causes.errors(visit.backend, context["window"], live=visit.live)
         context["groups"] = groups(errors, context["window"])
-    elif not live:
+    elif not visit.live:
         with visit.backend.dead_letters() as letters:
             context["listed"] = listed = page(letters, trigger, cause, _after(visit))
             context["next"] = _next(listed)

@@ -21,6 +21,7 @@ from cdc_triggers.core.attempt import Request
 from cdc_triggers.core.lsn import parse
 from cdc_triggers.core.spec import Trigger
 from cdc_triggers.core.trace import context_of
+from cdc_triggers.settings import TRACE_CONTEXT_VARIABLE
 from cdc_triggers.telemetry.redaction import redact
 from cdc_triggers.telemetry.tracer import trace_of
 
@@ -38,7 +39,6 @@ _BUDGET_S: Final = 0.1
 
 _CURL_BODY: Final = 128 * 1024
 TRACE_URL: Final = "CDC_TRIGGERS_TRACE_URL"
-TRACE_CONTEXT: Final = "CDC_TRIGGERS_TRACE_CONTEXT"
 _OUTCOMES: Final = {"delivered": "good", "retry": "warning", "dead": "bad"}
 
 
@@ -142,7 +142,7 @@ def _own_trace(visit: Visit, found: EventView, place: tuple[str, int | None] | N
 
     Without a position it is that of the first thousand events of the transaction.
     """
-    parenting = visit.backend.environment.get(TRACE_CONTEXT, "").strip() == "parent"
+    parenting = visit.backend.environment.get(TRACE_CONTEXT_VARIABLE, "").strip() == "parent"
     below = parenting and context_of(found.trace.encode() if found.trace else None) is not None
     if place is None or below or not _trace_url(visit, ""):
         return {"own_trace": "", "own_trace_url": ""}

@@ -54,14 +54,13 @@ class Row(NamedTuple):
 def fill(visit: Visit) -> Context:
     """A page of events, or what is wrong with what is asked for."""
     asked, before = visit.query, visit.query.get("before") or None
-    live = visit.here.startswith("/console/live/")
     found, problem, wrong = Found((), None, 0, cut=False), "", False
     with visit.backend.events() as events:
         triggers = events.triggers()
         try:
             wanted = wanted_of(asked, visit.now)
             before = parse_event_id(before) if before else None
-            budget_s = _LIVE_BUDGET_S if live else _BUDGET_S
+            budget_s = _LIVE_BUDGET_S if visit.live else _BUDGET_S
             found = EventSearch(events, time.monotonic, LIMIT, budget_s).run(wanted, before)
         except (UsageError, TooSlowError) as error:
             problem = f"{error.message}: {error.hint}" if error.hint else error.message

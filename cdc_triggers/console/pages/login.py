@@ -94,9 +94,6 @@ class Theme(Guarded):
 class Front:
     """An ASGI application: the console is the front page of the port."""
 
-    def __init__(self, site: object) -> None:
-        del site
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Go there."""
         del scope, receive

@@ -36,7 +36,7 @@ def routes(site: Site) -> list[Route]:
     pages = [pair for module in _MODULES for pair in module.PAGES.items()]
     actions = [pair for module in _MODULES for pair in module.ACTIONS.items()]
     return [
-        Route("/", login.Front(site)),
+        Route("/", login.Front()),
         Route("/console/static/{name}", statics.Statics()),
         Route("/console/login", login.Login(site)),
         Route("/console/logout", login.Logout(site)),

@@ -95,6 +95,11 @@ class Visit(NamedTuple):
         """The database."""
         return self.site.backend
 
+    @property
+    def live(self) -> bool:
+        """True if the page is open already, and asks again for the parts of it that change."""
+        return self.here.startswith("/console/live/")
+
 
 Context = dict[str, Any]
 """What a template is filled with."""
