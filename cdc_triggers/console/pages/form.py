@@ -7,9 +7,15 @@ from urllib.parse import parse_qsl, urlencode
 
 from cdc_triggers.console.answers import bad_request
 
+_DIGITS = 18
 _FIELDS = 2000
 _OURS = frozenset({"token", "confirmed", "again"})
 """Fields that are not part of what is asked for: token, consent, and the way back."""
+
+
+def whole(text: str) -> int | None:
+    """The whole number that a text is, if PostgreSQL's bigint has it; else None."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else None
 
 
 class Form(NamedTuple):

@@ -10,6 +10,7 @@ from cdc_triggers.app.admin import parse_since
 from cdc_triggers.console import redelivering
 from cdc_triggers.console.pages import commands
 from cdc_triggers.console.pages.action import Action, Done, Question, invalid
+from cdc_triggers.console.pages.form import whole
 from cdc_triggers.console.pages.wording import age, number
 from cdc_triggers.core.dead import DeadWanted
 from cdc_triggers.core.views import AuditIntent
@@ -27,7 +28,6 @@ RATE: Final = 50
 _MOST_RATE: Final = 10_000
 _MOST_PICKED: Final = 100
 _SHOWN: Final = 5
-_NUMBER_LIMIT: Final = 19
 
 
 class JobLine(NamedTuple):
@@ -238,10 +238,10 @@ def stop_command(visit: Visit) -> str:
 
 def stop(visit: Visit) -> Done:
     """Stop one, in whatever process it runs."""
-    number = visit.path["id"]
-    if not (number.isascii() and number.isdigit() and len(number) < _NUMBER_LIMIT):
-        raise invalid(f"{number} is not the number of a redelivery")
-    if visit.site.redeliveries.stop(int(number)):
+    number = whole(visit.path["id"])
+    if number is None:
+        raise invalid(f"{visit.path['id']} is not the number of a redelivery")
+    if visit.site.redeliveries.stop(number):
         return Done("Stopped: what was not put back stays dead.", "/console/dead")
     return Done("It stops after the step that it is at.", "/console/dead")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from cdc_triggers.console.pages.form import Form
+from cdc_triggers.console.pages.form import Form, whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from cdc_triggers.core.views import AuditLine
     from cdc_triggers.ports import Telemetry
     from cdc_triggers.wiring.serving import Backend
-
-
-_NUMBER_LIMIT = 19
 
 
 @dataclass(frozen=True)
@@ -54,11 +51,11 @@ class Site:
 
     def notice(self, visit: Visit) -> AuditLine | None:
         """What was done just now: after an action the address says its number in the audit."""
-        told = visit.query.get("done")
-        if not (told.isascii() and told.isdigit() and len(told) < _NUMBER_LIMIT):
+        number = whole(visit.query.get("done"))
+        if number is None:
             return None
         with self.backend.audit() as audit:
-            return audit.line(int(told))
+            return audit.line(number)
 
 
 class Browser(NamedTuple):
