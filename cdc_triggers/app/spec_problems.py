@@ -180,6 +180,13 @@ def problems(spec: dict[str, Plain]) -> list[Problem]:
             return list(found)
 
 
+def transform_problems(key: str, transform: Plain) -> list[Problem]:
+    """The same of a transform alone: of the key that holds it, in a trigger that is valid."""
+    definition: dict[str, Plain] = {"enable_manual": True}
+    trigger: dict[str, Plain] = {"name": "x", "table": "x", "definition": definition}
+    return problems({**trigger, "webhook": "https://x", key: transform})
+
+
 def _problems_of(error: ErrorDetails) -> list[Problem]:
     cause = error.get("ctx", {}).get("error")
     if not isinstance(cause, FlawsError):

@@ -21,7 +21,6 @@ from cdc_triggers.errors import TemplateError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from cdc_triggers.app.located import Plain
     from cdc_triggers.app.spec_problems import Problem
     from cdc_triggers.console.answers import ApiError
     from cdc_triggers.console.metadata_calls import TestWebhookTransform
@@ -62,14 +61,8 @@ def _transform(given: TestWebhookTransform, path: str) -> RequestTransform:
         ApiError: with everything that is wrong.
     """
     value = given.request_transform
-    spec: dict[str, Plain] = {
-        "name": "x",
-        "table": "x",
-        "definition": {"enable_manual": True},
-        "webhook": "https://x",
-        "request_transform": json.loads(json_body.dumps(value, path)),
-    }
-    found = spec_problems.problems(spec)
+    plain = json.loads(json_body.dumps(value, path))
+    found = spec_problems.transform_problems("request_transform", plain)
     if found:
         raise _invalid(found, path)
     return RequestTransform.model_validate(value)

@@ -14,7 +14,7 @@ from cdc_triggers.core.transform_spec import RequestTransform, ResponseTransform
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cdc_triggers.app.located import Node, Plain
+    from cdc_triggers.app.located import Node
     from cdc_triggers.core.spec import Trigger
     from cdc_triggers.core.transform_spec import Transform
 
@@ -120,18 +120,10 @@ def read(of: str, text: str) -> Transform | list[Mistake] | None:
         plain = node.plain()
     except ValueError as error:
         return [Mistake(of, f"a value {error}", None)]
-    found = spec_problems.problems({**_TRIGGER, of: plain})
+    found = spec_problems.transform_problems(of, plain)
     if found:
         return [_mistake(node, problem, of, text) for problem in found]
     return KINDS[of].model_validate(node.plain())
-
-
-_TRIGGER: Final[dict[str, Plain]] = {
-    "name": "x",
-    "table": "x",
-    "definition": {"enable_manual": True},
-    "webhook": "https://x",
-}
 
 
 def _mistake(root: Node, problem: spec_problems.Problem, of: str, text: str) -> Mistake:
