@@ -19,6 +19,8 @@ from cdc_triggers.core.records import Batch
 from cdc_triggers.errors import ConnectionLostError, FencedError
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
     from cdc_triggers.app.adapters import Adapters
     from cdc_triggers.core.attempt import Outcome
     from cdc_triggers.core.delivery import Delivery
@@ -65,7 +67,7 @@ class Tenure:
         self._outbox_filled = asyncio.Event()
         self._writing = asyncio.Lock()
         self._reading = False
-        self._reads = True
+        self._source_open = True
         self._slice_due = self._reloading = self._stopping = False
         self._lease_until = self._now() + lease_s
         self._intake = Intake(engine, adapters, self._confirm)
@@ -77,7 +79,7 @@ class Tenure:
         Raises:
             ConnectionLostError, FencedError, DecodeError, DatabaseError: the tenure is over.
         """
-        self._watch()
+        self._add_reader()
         self._spawn(self._write_loop())
         self._spawn(self._tick_loop())
         if self._a.housekeeper is not None:
@@ -99,14 +101,14 @@ class Tenure:
         shutdown waits for an answer of whoever holds one. What runs on has its row by then.
         """
         self._stopping = True
-        self._unwatch()
+        self._remove_reader()
         until = self._now() + timeout_s
         self._engine.park_queued(self._now())
         await self._wait_for_sends(min(timeout_s, MOMENT_S))
         self._engine.write_down_all()
         await self._write_all()
         self._confirm()
-        self._reads = False
+        self._source_open = False
         self._a.source.close()  # the lease stays
         await self._wait_for_sends(until - self._now())
         unfinished = self._engine.in_flight()
@@ -128,7 +130,7 @@ class Tenure:
     async def close(self) -> None:
         """Stop everything at once; what was not written is delivered again."""
         self._stopping = True
-        self._unwatch()
+        self._remove_reader()
         await cancel(self._sends)
         await cancel(self._tasks)
         if self._failed.done() and not self._failed.cancelled():
@@ -153,12 +155,12 @@ class Tenure:
             self._fail(error)
             return
         if not self._engine.can_receive:
-            self._unwatch()
+            self._remove_reader()
         elif more:
             self._slice_due = True
             asyncio.get_running_loop().call_soon(self._read)
         else:
-            self._watch()
+            self._add_reader()
 
     def _take_slice(self) -> bool:
         # where the engine must wait there is more: what was read already does not show as readable
@@ -187,12 +189,12 @@ class Tenure:
             if pause_s < UNSEEN_LAST_S <= (pause_s := min(pause_s * 2, UNSEEN_LAST_S)):
                 self._a.telemetry.fact("warning", "triggers.waiting", xid=xid)
 
-    def _watch(self) -> None:
+    def _add_reader(self) -> None:
         if not self._reading and not self._stopping:
             self._reading = True
             asyncio.get_running_loop().add_reader(self._a.source.fileno(), self._readable)
 
-    def _unwatch(self) -> None:
+    def _remove_reader(self) -> None:
         if self._reading:
             self._reading = False
             asyncio.get_running_loop().remove_reader(self._a.source.fileno())
@@ -308,7 +310,7 @@ class Tenure:
             self._outbox_filled.set()
 
     def _confirm(self) -> None:
-        if not self._reads:
+        if not self._source_open:
             return
         ledger, now = self._engine.ledger, self._now()
         confirmed, silent_s = ledger.confirm(), now - self._intake.heard_at
@@ -375,8 +377,8 @@ class Tenure:
 
     # -- tasks ----------------------------------------------------------------------------------
 
-    def _spawn(self, work: object) -> None:
-        task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.ensure_future(work)
         self._tasks.append(task)
         task.add_done_callback(self._ended)
 
