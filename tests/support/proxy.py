@@ -27,7 +27,6 @@ class Proxy:
         self.host = "127.0.0.1"
         self.port = 0
         self.delay_s = 0.0
-        self.accepted = 0
         self._lock = threading.Lock()
         self._listener: socket.socket | None = None
         self._sockets: set[socket.socket] = set()
@@ -105,7 +104,6 @@ class Proxy:
                 client, _ = listener.accept()
             except OSError:
                 return
-            self.accepted += 1
             try:
                 upstream = socket.create_connection(self.target, timeout=5)
             except OSError:
