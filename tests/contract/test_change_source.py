@@ -223,5 +223,5 @@ def test_it_knows_for_how_long_the_server_may_say_nothing(database: Database, pl
     apply(database, plugin=plugin)
     database.execute(f"ALTER DATABASE {database.name} SET wal_sender_timeout = '5min'")
     with closing(ReplicationSource(database.dsn)) as source:
-        source.start(database.slot, plugin)
+        source.start(database.slot, plugin, lsns.ZERO)
         assert source.quiet_s == 150

@@ -11,6 +11,7 @@ from support.capturing import capture, run
 from support.specs import trigger
 from support.waiting import wait_until
 
+from cdc_triggers.core.lsn import ZERO
 from cdc_triggers.core.messages import LogRow
 from cdc_triggers.postgres.cleaning import PostgresCleaning
 from cdc_triggers.postgres.connect import connect_replication
@@ -31,7 +32,7 @@ def test_a_transaction_is_read_to_its_end_however_long_that_takes(database: Data
     run(it, f"ALTER DATABASE {database.name} SET transaction_timeout = '300ms'")
     waits = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'WalSenderWriteData'"
     with closing(ReplicationSource(database.dsn)) as source:
-        source.start(database.slot, "pgoutput")
+        source.start(database.slot, "pgoutput", ZERO)
         wait_until(lambda: run(it, waits), what="the server is in the middle")
         late = time.monotonic() + 0.6
         wait_until(lambda: time.monotonic() > late, what="the limit is over")
