@@ -96,6 +96,8 @@ $(RUNTIME): pyproject.toml
 	@test -n "$(PYTHON)" || { \
 		echo "no Python 3.11 to 3.14 with venv found: install python3 and python3-venv," \
 			"or say make PYTHON=/path/to/python" >&2; exit 2; }
+	@test ! -L $(VENV) || { \
+		echo "$(VENV) is a link, and what it points to would be emptied: remove the link" >&2; exit 2; }
 	@echo "making $(VENV) with $(PYTHON)" >&2
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
