@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from cdc_triggers.app import document
+from cdc_triggers.core import units
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,7 +27,6 @@ _COLOURS = {
     "running": "cyan",
     "completed": "green",
 }
-_BINARY_UNIT = 1024
 
 
 def say(message: str) -> None:
@@ -91,10 +91,7 @@ def show_bytes(count: int | None) -> str:
     """A size for people: `1.5 MiB`."""
     if count is None:
         return "-"
-    size, units = float(count), iter(("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"))
-    unit = next(units)
-    while abs(size) >= _BINARY_UNIT:
-        size, unit = size / _BINARY_UNIT, next(units)
+    size, unit = units.scaled(count)
     return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
 
 
@@ -102,13 +99,7 @@ def show_age(seconds: float | None) -> str:
     """A duration for people, two units at most: `3m 12s`."""
     if seconds is None:
         return "-"
-    left = max(0, round(seconds))
-    parts: list[str] = []
-    for unit, length in (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)):
-        count, left = divmod(left, length)
-        if count or (unit == "s" and not parts):
-            parts.append(f"{count}{unit}")
-    return " ".join(parts[:2])
+    return " ".join(units.split(seconds))
 
 
 def pretty_json(text: str | None) -> str:

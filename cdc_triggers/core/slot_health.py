@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from cdc_triggers.core.finding import Finding, blocker, ok, warning
+from cdc_triggers.core.units import scaled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 PLUGINS: Final = ("pgoutput", "wal2json")
 
-_UNIT: Final = 1024
-_HELD_LIMIT: Final = _UNIT**3
+_HELD_LIMIT: Final = 1024**3
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def examine_slot(slot: SlotFacts | None, name: str, plugin: str) -> Iterator[Fin
         return
     reader = f"read by pid {slot.active_pid}" if slot.active_pid else "nobody reads it"
     held = slot.held_bytes or 0
-    state = f"{name}: {reader}, {size(slot.lag_bytes or 0)} to confirm, {size(held)} of WAL held"
+    state = f"{name}: {reader}, {_size(slot.lag_bytes or 0)} to confirm, {_size(held)} of WAL held"
     yield _wal(slot, held, state)
 
 
@@ -86,9 +86,10 @@ def examine_others(slots: Iterable[SlotFacts]) -> Iterator[Finding]:
     for slot in slots:
         if slot.active_pid is not None:
             continue
-        held = f"{slot.name} is ours, and nobody reads it: {size(slot.held_bytes or 0)} of WAL held"
+        held = _size(slot.held_bytes or 0)
+        detail = f"{slot.name} is ours, and nobody reads it: {held} of WAL held"
         drop = f"SELECT pg_drop_replication_slot('{slot.name}')"
-        yield warning("other slot", held, f"{drop}, or start a stream with --slot {slot.name}")
+        yield warning("other slot", detail, f"{drop}, or start a stream with --slot {slot.name}")
 
 
 def _wal(slot: SlotFacts, held: int, state: str) -> Finding:
@@ -97,7 +98,7 @@ def _wal(slot: SlotFacts, held: int, state: str) -> Finding:
         detail = f"{state}; it is lost at the next checkpoint"
         return warning("slot", detail, f"{start} at once, and raise max_slot_wal_keep_size")
     if slot.safe_bytes is not None and slot.safe_bytes < held:
-        detail = f"{state}; it is lost after another {size(slot.safe_bytes)}"
+        detail = f"{state}; it is lost after another {_size(slot.safe_bytes)}"
         return warning("slot", detail, f"{start}, and raise max_slot_wal_keep_size")
     if held > _HELD_LIMIT:
         return warning("slot", f"{state}; the disk may fill", start)
@@ -123,10 +124,6 @@ def examine_publication(publication: PublicationFacts, slot: SlotFacts | None) -
         yield ok("publication", f"{name} was there before the slot")
 
 
-def size(count: float) -> str:
-    """Bytes as people read them."""
-    for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if abs(count) < _UNIT:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= _UNIT
-    return f"{count:.1f} TiB"
+def _size(count: int) -> str:
+    amount, unit = scaled(count)
+    return f"{amount:.0f} bytes" if unit == "B" else f"{amount:.1f} {unit}"

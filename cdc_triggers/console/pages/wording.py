@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from cdc_triggers.app import document
+from cdc_triggers.core import units
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,11 +14,8 @@ if TYPE_CHECKING:
 NOTHING = "\N{EN DASH}"
 """Stands for a value that there is none of."""
 
-_SIZES = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-_AGES = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
 _TEN = 10
 _KILO = 1000
-_BINARY = 1024
 
 
 def number(value: float | None) -> str:
@@ -40,11 +38,9 @@ def size(value: float | None) -> str:
     """1.4 MiB, in the units of the command line."""
     if value is None:
         return NOTHING
-    amount, unit = float(value), 0
-    while abs(amount) >= _BINARY and unit < len(_SIZES) - 1:
-        amount, unit = amount / _BINARY, unit + 1
-    digits = 0 if not unit or amount.is_integer() else 1
-    return f"{amount:.{digits}f}\N{NO-BREAK SPACE}{_SIZES[unit]}"
+    amount, unit = units.scaled(value)
+    digits = 0 if unit == "B" or amount.is_integer() else 1
+    return f"{amount:.{digits}f}\N{NO-BREAK SPACE}{unit}"
 
 
 def age(seconds: float | None) -> str:
@@ -58,12 +54,7 @@ def age(seconds: float | None) -> str:
         return f"{milliseconds:.{digits}f}".removesuffix(".0") + "ms"
     if seconds < _TEN:
         return f"{seconds:.1f}".removesuffix(".0") + "s"
-    left, parts = round(seconds), []
-    for unit, length in _AGES:
-        amount, left = divmod(left, length)
-        if amount:
-            parts.append(f"{amount}{unit}")
-    return "\N{NO-BREAK SPACE}".join(parts[:2])
+    return "\N{NO-BREAK SPACE}".join(units.split(seconds))
 
 
 def duration(milliseconds: float | None) -> str:
