@@ -8,6 +8,7 @@ import typer
 
 from cdc_triggers.cli.options import (
     MOST_LINES,
+    Applied,
     Config,
     Dsn,
     Json,
@@ -44,9 +45,7 @@ def try_out(
     limit: Annotated[
         int, typer.Option("--limit", min=1, max=MOST_LINES, help="Events at most.")
     ] = 50,
-    applied: Annotated[
-        bool, typer.Option("--applied", help="The trigger as applied, not as in the file.")
-    ] = False,
+    applied: Applied = False,
     config: Config = None,
     dsn: Dsn = None,
     as_json: Json = False,

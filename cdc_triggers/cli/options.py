@@ -62,6 +62,9 @@ Config = Annotated[
         "then ./triggers.yaml.",
     ),
 ]
+Applied = Annotated[
+    bool, typer.Option("--applied", help="The trigger as applied, not as in the file.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 Slot = Annotated[str, typer.Option("--slot", metavar="NAME", help="Replication slot.")]
 PluginOption = Annotated[

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from cdc_triggers.cli.options import (  # noqa: TC001 - typer reads annotations at run time
+    Applied,
     Config,
     Dsn,
     Json,
@@ -31,9 +32,6 @@ EventId = Annotated[
     typer.Option("--event", metavar="ID", show_default=False, help="Use this past event."),
 ]
 Sample = Annotated[bool, typer.Option("--sample", help="Use a few rows that the table has now.")]
-Applied = Annotated[
-    bool, typer.Option("--applied", help="The trigger as applied, not as in the file.")
-]
 Env = Annotated[
     list[str] | None,
     typer.Option(
