@@ -64,24 +64,24 @@ class Engine:
         self._memory = Memory()
         self._parking = Parking(self._memory)
         self._done, self._done_left = start.done, len(start.done)
-        self.roster = self._roster = Roster(self._memory)
+        self.roster = Roster(self._memory)
         self._attempts, self._matcher = AttemptLog(), Matcher(())
         self._txn: TxnId | None = None
         self._commit_lsn, self._committed_at = ZERO, 0.0
         self._position = self._token = 0
         self.set_triggers(triggers, now)
         for trigger_id, keys in start.parked_keys.items():
-            if (state := self._roster.active.get(trigger_id)) is not None:
+            if (state := self.roster.active.get(trigger_id)) is not None:
                 state.remember(keys)
-        for trigger_id in start.parked_triggers.intersection(self._roster.active):
-            self._roster.active[trigger_id].claim_at(now)
+        for trigger_id in start.parked_triggers.intersection(self.roster.active):
+            self.roster.active[trigger_id].claim_at(now)
 
     # -- intake ---------------------------------------------------------------------------------
 
     @property
     def can_receive(self) -> bool:
         """False while specs are being reloaded, a queue is full, or the store is behind."""
-        roster, parking, memory = self._roster, self._parking, self._memory
+        roster, parking, memory = self.roster, self._parking, self._memory
         return not (self.reload_wanted or roster.any_full or parking.behind or memory.must_wait)
 
     def receive(self, message: Message, now: float) -> bool:
@@ -131,8 +131,8 @@ class Engine:
         self.reload_wanted = False
         self.ledger.let_go()
         self._matcher = Matcher(rows, self._matcher)
-        gone = self._roster.replace(rows)
-        for state in self._roster.active.values():
+        gone = self.roster.replace(rows)
+        for state in self.roster.active.values():
             if state.row.paused:
                 self._unqueue(state, "paused", now)
             elif state.spilling or self._claim_all:
@@ -147,20 +147,20 @@ class Engine:
         """The next delivery to attempt, triggers in turn; None if nothing may be sent now."""
         if self._parking.far_behind:
             return None
-        delivery = self._roster.take(now)
+        delivery = self.roster.take(now)
         if delivery is not None:
             delivery.started = now
         return delivery
 
     def spec(self, delivery: Delivery) -> Trigger:
         """How it is delivered: always by the newest revision."""
-        return self._roster.of(delivery).row.revisions[0].spec
+        return self.roster.of(delivery).row.revisions[0].spec
 
     def body(self, delivery: Delivery) -> bytes:
         """What is sent for it: by the revision that was in force for the event."""
         return payload.body(
             delivery.event,
-            self._roster.of(delivery).row.name,
+            self.roster.of(delivery).row.name,
             delivery.tries,
             self.spec(delivery).retry_conf.num_retries,
             self._matcher.shape(delivery.event, delivery.revision),
@@ -172,7 +172,7 @@ class Engine:
         conf = self.spec(delivery).retry_conf
         decision = retry.decide(conf, outcome, delivery.tries, times.jitter)
         name = _OUTCOMES[type(decision)]
-        state = self._roster.of(delivery)
+        state = self.roster.of(delivery)
         state.ended(outcome)
         attempt = self._attempts.row(delivery, state.row, outcome, times, name)
         if delivery.row is Row.PENDING:
@@ -184,7 +184,7 @@ class Engine:
 
     def in_flight(self) -> list[Delivery]:
         """All deliveries whose attempt runs."""
-        return [d for state in self._roster for d in state.lanes.in_flight.values()]
+        return [d for state in self.roster for d in state.lanes.in_flight.values()]
 
     # -- writing --------------------------------------------------------------------------------
 
@@ -222,12 +222,12 @@ class Engine:
         self.ledger.record(outbox.settled_lsn)
         for delivery, row in zip(outbox.parked, outbox.parks, strict=True):
             delivery.row = Row.PRESENT
-            self._roster.wrote(delivery)
+            self.roster.wrote(delivery)
             delivery.row_id = result.row_ids.get(delivery.token, 0)
             if delivery.row_id:
                 self._held.add(delivery.row_id)
             # a trigger that was dropped is forgotten as soon as nothing of it is in flight
-            state = self._roster.active.get(delivery.trigger_id)
+            state = self.roster.active.get(delivery.trigger_id)
             if state is not None and row.status == "parked":
                 state.block_written(delivery)
                 # not before: an earlier claim would find nothing, and nobody would look again
@@ -238,28 +238,28 @@ class Engine:
                 self._conclude(delivery, decision, attempt)
         for trigger_id, resolution in zip(outbox.resolved, outbox.resolutions, strict=True):
             self._held.discard(resolution.row_id)
-            if (state := self._roster.active.get(trigger_id)) is not None:
+            if (state := self.roster.active.get(trigger_id)) is not None:
                 state.claim_at(now + resolution.delay_s)
         for trigger_id, key in result.freed:
-            if (state := self._roster.active.get(trigger_id)) is not None:
+            if (state := self.roster.active.get(trigger_id)) is not None:
                 state.unblock(key)
-        self._roster.relieve_all(now)
+        self.roster.relieve_all(now)
 
     # -- feeding from the table -----------------------------------------------------------------
 
     def claims_due(self, now: float) -> list[tuple[int, int]]:
         """Triggers whose parked deliveries should be fetched, each with how many; marks them."""
-        return self._roster.claims_due(now)
+        return self.roster.claims_due(now)
 
     def claim_share(self, trigger_id: int) -> Share:
         """How much the claim that is due for this trigger may bring."""
-        return self._roster.claim_share(trigger_id)
+        return self.roster.claim_share(trigger_id)
 
     def claimed(
         self, trigger_id: int, rows: Sequence[Claimed], next_due_s: float | None, now: float
     ) -> bool:
         """Parked deliveries that may be attempted. True if the caller should ask what remains."""
-        state = self._roster.end_claim(trigger_id)
+        state = self.roster.end_claim(trigger_id)
         if state is None:
             return False
         returning: set[str] = set()
@@ -280,42 +280,42 @@ class Engine:
             else:
                 self._held.add(row.row_id)
                 state.lanes.offer(delivery)
-        self._roster.run(state)
+        self.roster.run(state)
         state.look_again(len(rows), next_due_s, now)
         return state.spilling and not state.row.paused and len(rows) < state.capacity // 2
 
     def remaining(self, trigger_id: int, keys: frozenset[str] | None) -> None:
         """What the table still holds of a spilling trigger; None: more than can be remembered."""
-        state = self._roster.active.get(trigger_id)
+        state = self.roster.active.get(trigger_id)
         if state is not None and keys is not None and not state.row.paused:
             state.stop_spilling(keys)
 
     def tick(self, now: float) -> None:
         """Let time pass: slow attempts are written down, full queues give way."""
-        for state in self._roster:
+        for state in self.roster:
             self._parking.slow(state, now - SLOW_S)
-        self._roster.tick()
+        self.roster.tick()
         since = self.ledger.oldest_since
         held = since is not None and since < now - STUCK_S
-        for state in self._roster.too_slow(now, held=held):
+        for state in self.roster.too_slow(now, held=held):
             if self._parking.crowded:
                 break  # at the next tick: until it is written, who spills can send nothing
             self._spill(state, now)
-        self._roster.forget()
+        self.roster.forget()
 
     def park_queued(self, now: float) -> None:
         """Write down all that is not in flight (a drain)."""
-        for state in self._roster.active.values():
+        for state in self.roster.active.values():
             self._unqueue(state, "drain", now)
 
     def write_down_all(self) -> None:
         """Give every attempt that runs a row, so that the LSN can move past it (a drain)."""
-        for state in self._roster:
+        for state in self.roster:
             self._parking.slow(state, math.inf)
 
     def abandon(self, delivery: Delivery, now: float) -> None:
         """An attempt is given up before it ended: written down, to be made again."""
-        state = self._roster.of(delivery)
+        state = self.roster.of(delivery)
         if delivery.finished is not None:
             return  # it did end: what follows is written as soon as its row is
         behind = state.lanes.followers(delivery)
@@ -323,7 +323,7 @@ class Engine:
             self._parking.set_aside(state, [delivery], "drain")
         self._parking.set_aside(state, behind, "behind")
         state.lanes.release(delivery)
-        self._roster.relieve(state, now)
+        self.roster.relieve(state, now)
 
     # -- inside ---------------------------------------------------------------------------------
 
@@ -332,7 +332,7 @@ class Engine:
         if self._done_left and (event.id, trigger_id) in self._done:
             self._done_left -= 1
             return
-        state = self._roster.active[trigger_id]
+        state = self.roster.active[trigger_id]
         delivery = self._new(trigger_id, match.revision, event, (match.key, match.old_key), now)
         assert self._txn is not None
         delivery.txn = self._txn
@@ -352,8 +352,8 @@ class Engine:
             self._parking.set_aside(state, [delivery], "behind")
         else:
             state.lanes.offer(delivery)
-            self._roster.run(state)
-            if self._roster.fill(state, now):
+            self.roster.run(state)
+            if self.roster.fill(state, now):
                 self._spill(state, now)
 
     def _new(
@@ -369,7 +369,7 @@ class Engine:
         self.ledger.hold(self._txn)
 
     def _conclude(self, delivery: Delivery, decision: retry.Decision, attempt: AttemptRow) -> None:
-        state = self._roster.of(delivery)
+        state = self.roster.of(delivery)
         error = attempt.error or ""
         self._parking.outbox.attempt(attempt)
         match decision:
@@ -386,7 +386,7 @@ class Engine:
             case _:
                 assert_never(decision)
         state.lanes.release(delivery)
-        self._roster.run(state)
+        self.roster.run(state)
 
     def _spill(self, state: TriggerState, now: float) -> None:
         """From here on all events of the trigger go through the table."""
@@ -395,5 +395,5 @@ class Engine:
 
     def _unqueue(self, state: TriggerState, reason: str, now: float) -> None:
         self._parking.empty(state, reason)
-        self._roster.rest(state)
-        self._roster.relieve(state, now)
+        self.roster.rest(state)
+        self.roster.relieve(state, now)

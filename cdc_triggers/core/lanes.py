@@ -12,12 +12,12 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from cdc_triggers.core.delivery import Row
-from cdc_triggers.core.memory import Memory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from cdc_triggers.core.delivery import Delivery
+    from cdc_triggers.core.memory import Memory
 
 
 class Lanes:
@@ -29,13 +29,13 @@ class Lanes:
         flying: bytes of what is in flight, but for large ones.
     """
 
-    def __init__(self, max_in_flight: int, memory: Memory | None = None) -> None:
+    def __init__(self, max_in_flight: int, memory: Memory) -> None:
         self.max_in_flight = max_in_flight
         self.in_flight: dict[int, Delivery] = {}
         self.size = 0
         self.queued_size = 0
         self.flying = 0
-        self._memory = memory or Memory()
+        self._memory = memory
         # not a dict: its first entry is looked for among all that were taken before it
         self._ready: deque[Delivery] = deque()
         self._passed_over: list[Delivery] = []  # as ready, but too large for now

@@ -210,9 +210,9 @@ def test_a_hundred_hanging_endpoints_leave_a_healthy_one_its_concurrency() -> No
     late: list[Delivery] = []
     while crowd.unread:
         crowd.step()
-    healthy = crowd.engine._roster.active[100]
+    healthy = crowd.engine.roster.active[100]
     late.extend(healthy.lanes.in_flight.values())
-    for each in crowd.engine._roster.active.values():
+    for each in crowd.engine.roster.active.values():
         assert len(each.lanes.in_flight) >= 8
     assert len(late) >= 8
 
@@ -321,7 +321,7 @@ def test_who_was_refused_goes_on_when_others_have_made_room() -> None:
         for delivery in first:
             if delivery.trigger_id == 0:
                 crowd.engine.finished(delivery, OK, Times(crowd.now, crowd.now, 0.0))
-        crowd.engine._roster.rest(crowd.engine._roster.active[0])
+        crowd.engine.roster.rest(crowd.engine.roster.active[0])
         crowd.engine.tick(crowd.now)
         more = crowd.engine.take(crowd.now)
         assert more is not None

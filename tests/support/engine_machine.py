@@ -249,7 +249,7 @@ class EngineMachine(RuleBasedStateMachine):
         if delivery is None:
             return None
         trigger_id = delivery.trigger_id
-        state = self.stream.engine._roster.of(delivery)
+        state = self.stream.engine.roster.of(delivery)
         assert not state.gone, "of a trigger that was dropped"
         assert len(state.lanes.in_flight) <= state.lanes.max_in_flight
         assert not any((trigger_id, key) in busy for key in delivery.keys)
@@ -298,7 +298,7 @@ class EngineMachine(RuleBasedStateMachine):
     def memory_is_bounded(self) -> None:
         if not hasattr(self, "stream"):
             return
-        for state in self.stream.engine._roster.active.values():
+        for state in self.stream.engine.roster.active.values():
             # one capacity from the stream, one from the table
             assert state.lanes.queued <= 2 * CAPACITY
             unwritten = sum(bool(count) for count in state.blocked.counts.values())
@@ -314,7 +314,7 @@ class EngineMachine(RuleBasedStateMachine):
         if not hasattr(self, "stream"):
             return
         engine = self.stream.engine
-        count, states = engine._memory, list(engine._roster)
+        count, states = engine._memory, list(engine.roster)
         flying = [d.size for s in states for d in s.lanes.in_flight.values()]
         here = sum(state.lanes.size for state in states)
         assert count.queued == here - sum(flying)
@@ -366,7 +366,7 @@ class EngineMachine(RuleBasedStateMachine):
 
     def quiet(self) -> bool:
         stream = self.stream
-        states = stream.engine._roster.active.values()
+        states = stream.engine.roster.active.values()
         return not (
             stream.unread
             or stream.engine.ledger.unsettled
@@ -378,7 +378,7 @@ class EngineMachine(RuleBasedStateMachine):
         stream = self.stream
         states = [
             (s.row.id, s.spilling, s.blocked.counts, s.lanes.queued, s.next_claim_at, s.claiming)
-            for s in stream.engine._roster.active.values()
+            for s in stream.engine.roster.active.values()
         ]
         parked = [stream.database.parked(i) for i in stream.database.triggers]
         return f"stuck: {len(stream.unread)} unread, {states}, {parked}"

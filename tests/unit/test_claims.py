@@ -99,9 +99,9 @@ def test_back_to_the_stream_a_park_that_is_not_written_still_holds_its_key() -> 
     stream.run_call()  # the table has said what remains, and nobody has heard it yet
     (second,) = stream.change([Row("INSERT", None, 2)])
     stream.read(10)
-    assert stream.engine._roster.active[1].spilling
+    assert stream.engine.roster.active[1].spilling
     stream.hear()
-    assert not stream.engine._roster.active[1].spilling
+    assert not stream.engine.roster.active[1].spilling
     (third,) = stream.change([Row("INSERT", None, 2)])
     stream.read(10)
     going = {d.event.id for d in iter(stream.take, None)}

@@ -342,7 +342,7 @@ def test_nobody_passes_a_slow_attempt_whose_hold_ran_out_before_its_result_was_w
 
 def claim_before_the_write(stream: Stream) -> None:
     """A claim that the store runs before the outbox reaches it."""
-    stream.engine._roster.active[1].claim_at(stream.clock.monotonic())
+    stream.engine.roster.active[1].claim_at(stream.clock.monotonic())
     stream.ask_claims()
     stream.run_call()
     stream.ask_write()

@@ -66,7 +66,7 @@ def test_for_one_that_has_nothing_left_the_budget_counts(full: Stream) -> None:
 
 def test_one_that_is_fed_from_the_table_does_not_wait_for_the_reader(full: Stream) -> None:
     end_all(full, 2)
-    full.engine._roster.active[2].spill()
+    full.engine.roster.active[2].spill()
     full.clock.advance((BUDGET_S + PATIENCE_S) / 2)
     full.tick()
     assert not overflown(full)
