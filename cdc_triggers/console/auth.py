@@ -111,8 +111,13 @@ def check_same_origin(headers: Mapping[str, str]) -> None:
     origin = headers.get("origin")
     if origin is not None and origin.lower() != f"http://{headers.get('host', '').lower()}":
         raise _forbidden("a page from elsewhere may not call this")
-    if headers.get("sec-fetch-site", "none").lower() not in _SAME:
+    if not is_same_origin(headers):
         raise _forbidden("a page from elsewhere may not call this")
+
+
+def is_same_origin(headers: Mapping[str, str]) -> bool:
+    """True unless the browser says that a page from elsewhere made it call."""
+    return headers.get("sec-fetch-site", "none").lower() in _SAME
 
 
 def _check_local(headers: Mapping[str, str]) -> None:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from cdc_triggers.console.auth import Access
     from cdc_triggers.console.pages.session import Session, Sessions
 
-_SAME = frozenset({"same-origin", "none"})
 _PORT = re.compile(r":(\d{1,5})$")
 
 
@@ -48,9 +47,8 @@ class Gate(NamedTuple):
             raise _denied("the console is closed: set CDC_TRIGGERS_ADMIN_SECRET for this process")
         if self.access.kind == "loopback":
             auth.check_host(headers)
-        site = headers.get("sec-fetch-site", "none").lower()
         followed = headers.get("sec-fetch-mode") == "navigate" and not changes
-        if site not in _SAME and not followed:
+        if not auth.is_same_origin(headers) and not followed:
             raise _denied("a page from elsewhere may not call this")
         if changes and self.access.kind == "loopback":
             auth.check_same_origin(headers)
