@@ -31,7 +31,7 @@ class TriggerFigures(NamedTuple):
     oldest_age_s: float
 
 
-class Figures(NamedTuple):
+class DatabaseFigures(NamedTuple):
     """All of it, and when it was read (monotonic seconds)."""
 
     at: float

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import psycopg2
 
-from cdc_triggers.core.figures import Figures, SlotFigures, TriggerFigures
+from cdc_triggers.core.figures import DatabaseFigures, SlotFigures, TriggerFigures
 from cdc_triggers.errors import CdcTriggersError
 from cdc_triggers.postgres.connect import connect
 from cdc_triggers.postgres.queries import query
@@ -40,7 +40,7 @@ class FigureReader:
         self._clock = clock
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="figures", daemon=True)
-        self.figures: Figures | None = None
+        self.figures: DatabaseFigures | None = None
 
     def start(self) -> None:
         """Begin to look."""
@@ -69,10 +69,12 @@ class FigureReader:
         if held is not None:
             held.close()
 
-    def _read(self, held: connection, now: float) -> Figures:
+    def _read(self, held: connection, now: float) -> DatabaseFigures:
         with held.cursor() as cursor:
             cursor.execute(query("figures_slot"), {"slot": self._slot})
             row = cursor.fetchone()
             slot = None if row is None else SlotFigures(*row)
             cursor.execute(query("figures_triggers"))
-            return Figures(now, slot, tuple(TriggerFigures(*each) for each in cursor.fetchall()))
+            return DatabaseFigures(
+                now, slot, tuple(TriggerFigures(*each) for each in cursor.fetchall())
+            )

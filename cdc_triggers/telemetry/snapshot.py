@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from cdc_triggers.core.engine import Engine
-    from cdc_triggers.core.figures import Figures
+    from cdc_triggers.core.figures import DatabaseFigures
     from cdc_triggers.core.meter import Histogram, Meter, TriggerMeter
     from cdc_triggers.core.trigger_state import TriggerState
     from cdc_triggers.ports import Clock
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _STATM = Path("/proc/self/statm")
 
 
-class Watched(Protocol):
+class WatchedStream(Protocol):
     """What is known of a stream without its database; see `app.watch.Watch`."""
 
     meter: Meter
@@ -48,8 +48,8 @@ class Snapshots:
 
     def __init__(
         self,
-        watch: Watched,
-        figures: Callable[[], Figures | None],
+        watch: WatchedStream,
+        figures: Callable[[], DatabaseFigures | None],
         exports: Iterable[Exports],
         clock: Clock,
     ) -> None:
@@ -146,7 +146,7 @@ def _queues(engine: Engine, failing: frozenset[str]) -> Iterator[tuple[Metric, P
     return _bounded((state.row.name, measures(state)) for state in engine.roster.active.values())
 
 
-def _figures(figures: Figures) -> Iterator[tuple[Metric, Point]]:
+def _figures(figures: DatabaseFigures) -> Iterator[tuple[Metric, Point]]:
     if (slot := figures.slot) is not None:
         plain = {
             m.SLOT_ACTIVE: None if slot.active is None else int(slot.active),

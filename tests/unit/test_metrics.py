@@ -16,7 +16,7 @@ from opentelemetry.sdk.resources import Resource
 from support.servers import MissingError, missing
 
 from cdc_triggers.app.watch import Watch
-from cdc_triggers.core.figures import Figures, SlotFigures, TriggerFigures
+from cdc_triggers.core.figures import DatabaseFigures, SlotFigures, TriggerFigures
 from cdc_triggers.core.meter import OTHER, SECONDS, TRIGGERS, Exemplar, Histogram
 from cdc_triggers.telemetry import prometheus
 from cdc_triggers.telemetry.exports import Exports
@@ -47,7 +47,7 @@ def snapshots(triggers: int = 1) -> Snapshots:
         meter.delivered_in.add(0.2)
     slot = SlotFigures(True, 1, 2, 3, "reserved", 4, 5, 6, 0.5)  # noqa: FBT003
     rows = tuple(TriggerFigures(f"t{n}", False, 1, 1, 2.5) for n in range(triggers))  # noqa: FBT003
-    figures = Figures(clock.monotonic(), slot, rows)
+    figures = DatabaseFigures(clock.monotonic(), slot, rows)
     return Snapshots(watch, lambda: figures, [Exports("traces", Facts())], clock)
 
 
