@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from cdc_triggers.core.dead import DeadRow, DeadWanted
 
 STEP: Final = 10_000
-_FASTEST: Final = 1e9
 """Rows per transaction at most: about a second of locks and of WAL."""
 
 STOPPED: Final = "stopped by hand"
 OTHERS: Final = "the others stay dead"
 
 _LOOKED_AT: Final = 5_000
+_FASTEST: Final = 1e9
 _STOPS_S: Final = 5.0
 
 

@@ -68,7 +68,7 @@ class ParkRow(NamedTuple):
 
     Attributes:
         token: the caller's handle for this delivery; comes back with the row's id.
-        delay_s: seconds until it may be attempted; None waits behind its key.
+        delay_s: seconds until it may be attempted, if it is the first of its key.
         hold_s: seconds for which the caller goes on working on it (an attempt in flight).
     """
 

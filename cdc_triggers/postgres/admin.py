@@ -25,7 +25,7 @@ from cdc_triggers.core.views import (
 from cdc_triggers.errors import DatabaseError
 from cdc_triggers.postgres import retained
 from cdc_triggers.postgres.connect import translate
-from cdc_triggers.postgres.queries import query
+from cdc_triggers.postgres.queries import query, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -81,7 +81,7 @@ class PostgresAdmin:
 
     def _value(self, name: str, /, **args: object) -> Any:
         with self._transaction() as cur:
-            return _scalar(cur, name, **args)
+            return value(cur, f"admin_{name}", **args)
 
     def installed(self) -> bool:
         """See `ports.Admin`."""
@@ -111,7 +111,7 @@ class PostgresAdmin:
         with self._transaction() as cur:
             if session is not None:
                 cur.execute(_sql("set_session"), {"session": session})
-            return str(_scalar(cur, "invoke", name=name, payload=payload))
+            return str(value(cur, "admin_invoke", name=name, payload=payload))
 
     def events(self, wanted: EventFilter, from_id: str) -> Sequence[EventLine]:
         """See `ports.Admin`."""
@@ -146,7 +146,7 @@ class PostgresAdmin:
         """See `ports.Admin`. A dry run does it and rolls back, so that it counts the very same."""
         with self._transaction() as cur:
             args = {"id": event_id, "trigger": trigger}
-            parked = int(_scalar(cur, "count_parked_of_event", **args))
+            parked = int(value(cur, "admin_count_parked_of_event", **args))
             cur.execute(_sql("lock_streams"))
             cur.execute(_sql("dead_of_event"), args)
             back = _put_back(cur, [row[0] for row in cur.fetchall()])
@@ -186,7 +186,7 @@ class PostgresAdmin:
             slots = _fetch(cur, SlotStatus, "slot", slot=slot)
             streams = _fetch(cur, StreamStatus, "stream", slot=slot)
             triggers = _fetch(cur, TriggerStatus, "trigger_status", slot=slot)
-            archived = int(_scalar(cur, "count_archived"))
+            archived = int(value(cur, "admin_count_archived"))
             kept = retained.status(cur)
         stream = streams[0] if streams else None
         ages = [t.oldest_unsettled_age_s for t in triggers]
@@ -235,10 +235,3 @@ def _put_back(cur: cursor, ids: Sequence[int]) -> int:
         return 0
     cur.execute(_sql("put_back"), {"ids": list(ids)})
     return cur.rowcount
-
-
-def _scalar(cur: cursor, name: str, /, **args: object) -> Any:
-    """Run a named query and return its first value."""
-    cur.execute(_sql(name), args)
-    row = cur.fetchone()
-    return row[0] if row else None

@@ -23,7 +23,7 @@ from cdc_triggers.errors import DatabaseError, UsageError
 from cdc_triggers.postgres.applied import applied_triggers
 from cdc_triggers.postgres.connect import translate
 from cdc_triggers.postgres.copying import copy, copy_command
-from cdc_triggers.postgres.queries import query
+from cdc_triggers.postgres.queries import query, value
 from cdc_triggers.postgres.rows import PARK_COLUMNS, park_row
 
 if TYPE_CHECKING:
@@ -81,12 +81,12 @@ class PostgresHasuraLog:
     def installed(self) -> bool:
         """See `ports.HasuraLog`."""
         with self._transaction() as cur:
-            return bool(_value(cur, "admin_installed"))
+            return bool(value(cur, "admin_installed"))
 
     def owed(self) -> Sequence[HasuraOwed]:
         """See `ports.HasuraLog`."""
         with self._hasura() as cur:
-            if not _value(cur, "hasura_log_exists"):
+            if not value(cur, "hasura_log_exists"):
                 raise UsageError(
                     "there is no hdb_catalog.event_log in that database",
                     hint="name the database of the source, not that of Hasura's metadata",
@@ -111,7 +111,7 @@ class PostgresHasuraLog:
             paused = tuple(row[0] for row in cur)
             cur.execute(query("admin_signal"), {"content": "reload"})
         with self._transaction() as cur:
-            place = _value(cur, "import_mark")
+            place = value(cur, "import_mark")
         tries = round(WAIT_S / POLL_S)
         for _ in range(tries):
             with self._transaction() as cur:
@@ -135,7 +135,7 @@ class PostgresHasuraLog:
             readable = [row for row in rows if _is_readable(row)]
             cur.execute("SET LOCAL TimeZone = 'UTC'")
             place = {"place": lsn.show(hasura_event.PLACE)}
-            position = int(_value(cur, "import_last_position", **place))
+            position = int(value(cur, "import_last_position", **place))
             parks = hasura_event.parks(readable, triggers, position)
             unordered = sum(_lacks_key(park, triggers[park.trigger_name]) for park in parks)
             imported = _park(cur, parks)
@@ -208,7 +208,7 @@ def _park(cur: cursor, parks: Sequence[ParkRow]) -> int:
 
 
 def _write_keys(cur: cursor, trigger_id: int) -> None:
-    types = _value(cur, "import_key_types", trigger_id=trigger_id)
+    types = value(cur, "import_key_types", trigger_id=trigger_id)
     if types is None:
         return
     statement = sql.SQL(query("import_keys")).format(
@@ -258,13 +258,7 @@ def _same_database(ours: connection, theirs: connection) -> bool:
     with ours, theirs, ours.cursor() as mine, theirs.cursor() as other:
         mine.execute(query("import_same_database_lock"), {"token": token})
         _, pid = mine.fetchone() or (None, 0)
-        return bool(_value(other, "import_same_database", token=token, pid=pid))
-
-
-def _value(cur: cursor, name: str, **arguments: object) -> Any:
-    cur.execute(query(name), arguments)
-    row = cur.fetchone()
-    return row[0] if row else None
+        return bool(value(other, "import_same_database", token=token, pid=pid))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from cdc_triggers.postgres.applied import applied_triggers
 from cdc_triggers.postgres.connect import connect, hang_up, lift_limits, translate
 from cdc_triggers.postgres.copying import copy, copy_command, copy_lines
 from cdc_triggers.postgres.holder import identity, is_dead
-from cdc_triggers.postgres.queries import query
+from cdc_triggers.postgres.queries import query, value
 from cdc_triggers.postgres.recorded_slot import check_slot
 from cdc_triggers.postgres.rows import (
     ATTEMPT_COLUMNS,
@@ -88,7 +88,7 @@ class PostgresStore:
     def _take_lease(self, lease_s: float) -> Lease | None:
         with self._transaction() as cur:
             _check_rights(cur)
-            if not _value(cur, "store_try_lock", slot=self._slot):
+            if not value(cur, "store_try_lock", slot=self._slot):
                 cur.execute(query("store_end_silent"), {"slot": self._slot, "lease_s": lease_s})
                 return None
             mine = {"slot": self._slot, "holder": self._holder, "process": identity()}
@@ -139,7 +139,7 @@ class PostgresStore:
     def sees(self, xid: int) -> bool:
         """See `ports.Store.sees`."""
         with self._transaction() as cur:
-            return bool(_value(cur, "store_visible", xid=xid))
+            return bool(value(cur, "store_visible", xid=xid))
 
     def load_triggers(self) -> Sequence[TriggerRow]:
         """See `ports.Store.load_triggers`."""
@@ -178,7 +178,7 @@ class PostgresStore:
             cur.execute(query("store_claim"), arguments)
             claimed = [claimed_of(trigger_id, row) for row in cur]
             claimed.sort(key=lambda c: (c.event.commit_lsn, c.event.position))
-            next_due = None if claimed else _value(cur, "store_next_due", trigger_id=trigger_id)
+            next_due = None if claimed else value(cur, "store_next_due", trigger_id=trigger_id)
             return claimed, None if next_due is None else max(0.0, next_due)
 
     def remaining(self, trigger_id: int) -> frozenset[str] | None:
@@ -309,12 +309,6 @@ def _fenced(slot: str) -> FencedError:
         f"another stream has taken over slot {slot!r}",
         hint="nothing to do: this one goes on as its standby",
     )
-
-
-def _value(cur: cursor, name: str, **arguments: object) -> Any:
-    cur.execute(query(name), arguments)
-    row = cur.fetchone()
-    return row[0] if row else None
 
 
 def _remaining(cur: cursor, trigger_id: int, limit: int) -> tuple[bool, frozenset[str] | None]:
