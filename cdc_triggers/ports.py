@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     )
     from cdc_triggers.core.recovery import OwedRow
     from cdc_triggers.core.views import (
-        ChunkResult,
-        DeadChunk,
         EventDetail,
         EventFilter,
         EventLine,
@@ -319,18 +317,6 @@ class Admin(Protocol):
 
         Only for triggers that still exist; `trigger` narrows it to one.
         """
-        ...
-
-    def dead_before(self) -> datetime:
-        """The server's clock now: what dies later is not part of a redelivery begun now."""
-        ...
-
-    def redeliver_dead(self, chunk: DeadChunk) -> ChunkResult:
-        """Put one chunk of a trigger's dead deliveries back, in one transaction."""
-        ...
-
-    def count_dead(self, chunk: DeadChunk) -> int:
-        """How many dead deliveries there are from the chunk's start on, whatever its limit."""
         ...
 
     def status(self, slot: str) -> Status:

@@ -14,7 +14,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from cdc_triggers.core.event_search import OLDEST
-from cdc_triggers.core.views import DeadChunk, DeliveryView, EventFilter, Redelivery
+from cdc_triggers.core.views import DeliveryView, EventFilter, Redelivery
 from cdc_triggers.errors import DatabaseError, NotFoundError, UsageError
 
 if TYPE_CHECKING:
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 OWED = ("parked", "dead", "archived")
 """States of what has a row of its own."""
-
-REDELIVERY_CHUNK = 10_000
-"""Rows per transaction of a mass redelivery: about a second of locks and of WAL."""
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _AGO = re.compile(r"(\d{1,9})([smhdw])")
@@ -269,26 +266,6 @@ class Administration:
             hint="it is pending, or no trigger wanted it: see `events show`",
             call=f"it is pending, or no trigger wanted it: see GET /api/events/{detail.event.id}",
         )
-
-    def redeliver_dead(
-        self, name: str, since: datetime | None, *, dry_run: bool, chunk: int = REDELIVERY_CHUNK
-    ) -> Redelivery:
-        """Put all dead deliveries of a trigger back, `chunk` in a transaction.
-
-        What dies again meanwhile is left alone, so this ends however fast an endpoint fails.
-
-        Raises:
-            NotFoundError: see `trigger`.
-        """
-        self.trigger(name)
-        part = DeadChunk(name, lowest_id(since), since, self.admin.dead_before(), chunk)
-        if dry_run:
-            return Redelivery(self.admin.count_dead(part), 0)
-        total = 0
-        while (result := self.admin.redeliver_dead(part)).last_id is not None:
-            total += result.redelivered
-            part = part._replace(after_id=result.last_id)
-        return Redelivery(total, 0)
 
     def status(self, slot: str) -> Status:
         """Slot, stream and triggers."""

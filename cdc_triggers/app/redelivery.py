@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from cdc_triggers.app.admin import lowest_id
 from cdc_triggers.core.cause import cause_of
+from cdc_triggers.core.dead import DeadWanted
+from cdc_triggers.core.views import Redelivery
 from cdc_triggers.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
-    from cdc_triggers.core.dead import DeadRow, DeadWanted
+    from cdc_triggers.core.dead import DeadAsked, DeadRow
 
 STEP: Final = 10_000
 """Rows per transaction at most: about a second of locks and of WAL."""
@@ -32,6 +35,10 @@ _STOPS_S: Final = 5.0
 
 class DeadStore(Protocol):
     """The dead deliveries of a database."""
+
+    def now(self) -> datetime:
+        """The server's clock: what dies later is not part of a redelivery begun now."""
+        ...
 
     def errors(self, wanted: DeadWanted) -> Sequence[tuple[str, int]]:
         """Every error of them, and how many died with it; `cause` is not looked at."""
@@ -61,6 +68,23 @@ class Running(Protocol):
 def count(store: DeadStore, wanted: DeadWanted) -> int:
     """How many would be put back now."""
     return sum(n for error, n in store.errors(wanted) if wanted.cause in {None, cause_of(error)})
+
+
+def redeliver(
+    store: DeadStore,
+    asked: DeadAsked,
+    clock: Callable[[], float],
+    wait: Callable[[float], bool],
+    *,
+    dry_run: bool,
+) -> Redelivery:
+    """Put back, or only count, what somebody asks for; `clock` and `wait` as in `run`."""
+    wanted = DeadWanted(asked.trigger, asked.cause, asked.since, store.now())
+    if dry_run:
+        return Redelivery(count(store, wanted), 0)
+    work = DeadRedelivery(store, wanted)
+    run(work, Pace(asked.rate), clock, wait)
+    return Redelivery(work.done, 0)
 
 
 @dataclass

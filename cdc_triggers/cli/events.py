@@ -138,8 +138,6 @@ def redeliver(
     with operating.open_admin(settings.dsn(dsn)) as admin:
         if ids:
             result = admin.redeliver(ids, trigger, dry_run=dry_run)
-        elif cause is None and rate is None:
-            result = admin.redeliver_dead(trigger or "", _since(since), dry_run=dry_run)
         else:
             name = admin.trigger(trigger or "").name
             asked = DeadAsked(name, cause, _since(since), rate)

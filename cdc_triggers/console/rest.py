@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from cdc_triggers.app import document
+from cdc_triggers.app import document, redelivery
 from cdc_triggers.app.admin import OWED, parse_since
 from cdc_triggers.console import cleanup_rest, edits, json_body, trigger_value
 from cdc_triggers.console.answers import Answer, ApiError, bad_request, json_answer, not_found
@@ -21,6 +22,7 @@ from cdc_triggers.console.parameters import (
     PAGE,
     SINCE,
 )
+from cdc_triggers.core.dead import DeadAsked
 from cdc_triggers.core.plan import Change
 from cdc_triggers.core.views import EventFilter
 from cdc_triggers.errors import UsageError
@@ -158,7 +160,12 @@ def redeliver_dead(asked: Asked) -> object:
     """Send all dead deliveries of a trigger again."""
     dry_run = asked.query["dry_run"]
     with asked.backend.admin() as admin:
-        done = admin.redeliver_dead(asked.path["name"], _since(asked), dry_run=dry_run)
+        name = admin.trigger(asked.path["name"]).name
+    wanted = DeadAsked(name, None, _since(asked), None)
+    with asked.backend.dead_letters(changing=not dry_run) as letters:
+        done = redelivery.redeliver(
+            letters, wanted, time.monotonic, lambda _: False, dry_run=dry_run
+        )
     return {**done._asdict(), "dry_run": dry_run}
 
 

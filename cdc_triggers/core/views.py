@@ -241,23 +241,6 @@ class Redelivery(NamedTuple):
     already_parked: int
 
 
-class DeadChunk(NamedTuple):
-    """A part of one trigger's dead deliveries: ids above `after_id`, dead by `died_by`."""
-
-    trigger: str
-    after_id: str
-    since: datetime | None
-    died_by: datetime
-    limit: int
-
-
-class ChunkResult(NamedTuple):
-    """How many were put back, and the last event id among them; None: there were none left."""
-
-    redelivered: int
-    last_id: str | None
-
-
 class HasuraOwed(NamedTuple):
     """What Hasura's event log still owes for one trigger.
 

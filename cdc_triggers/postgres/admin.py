@@ -10,7 +10,6 @@ import psycopg2
 
 from cdc_triggers.core.views import (
     AttemptView,
-    ChunkResult,
     DeliveryView,
     EventDetail,
     EventLine,
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 
     from psycopg2.extensions import connection, cursor
 
-    from cdc_triggers.core.views import DeadChunk, EventFilter
+    from cdc_triggers.core.views import EventFilter
 
 _Row = TypeVar("_Row")
 
@@ -158,27 +157,6 @@ class PostgresAdmin:
             elif back:
                 cur.execute(_sql("signal"), {"content": "retry"})
             return Redelivery(back, parked)
-
-    def dead_before(self) -> datetime:
-        """See `ports.Admin`."""
-        at: datetime = self._value("now")
-        return at
-
-    def redeliver_dead(self, chunk: DeadChunk) -> ChunkResult:
-        """See `ports.Admin`."""
-        with self._transaction() as cur:
-            cur.execute(_sql("lock_streams"))
-            cur.execute(_sql("dead_chunk"), chunk._asdict())
-            rows = cur.fetchall()
-            if not rows:
-                return ChunkResult(0, None)
-            count = _put_back(cur, [row[0] for row in rows])
-            cur.execute(_sql("signal"), {"content": "retry"})
-            return ChunkResult(count, rows[-1][1])
-
-    def count_dead(self, chunk: DeadChunk) -> int:
-        """See `ports.Admin`."""
-        return int(self._value("count_dead", **chunk._asdict()))
 
     def status(self, slot: str) -> Status:
         """See `ports.Admin`."""

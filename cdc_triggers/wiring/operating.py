@@ -74,20 +74,13 @@ def redeliver_dead(dsn: str, asked: DeadAsked, *, dry_run: bool) -> Redelivery:
     import time  # noqa: PLC0415 - as above
 
     from cdc_triggers.app import redelivery  # noqa: PLC0415 - as above
-    from cdc_triggers.core.dead import DeadWanted  # noqa: PLC0415 - as above
-    from cdc_triggers.core.views import Redelivery as Result  # noqa: PLC0415 - as above
     from cdc_triggers.postgres.connect import connect  # noqa: PLC0415 - as above
     from cdc_triggers.postgres.dead_letters import DeadLetters  # noqa: PLC0415 - as above
 
     with closing(connect(dsn, application_name="cdc-triggers redeliver")) as connection:
         letters = DeadLetters(connection)
-        wanted = DeadWanted(asked.trigger, asked.cause, asked.since, letters.now())
-        if dry_run:
-            return Result(redelivery.count(letters, wanted), 0)
-        work = redelivery.DeadRedelivery(letters, wanted)
-        pace = redelivery.Pace(asked.rate)
-        redelivery.run(work, pace, time.monotonic, threading.Event().wait)
-        return Result(work.done, 0)
+        stopped = threading.Event().wait
+        return redelivery.redeliver(letters, asked, time.monotonic, stopped, dry_run=dry_run)
 
 
 def stop_redelivery(dsn: str, number: int) -> bool:

@@ -12,10 +12,12 @@ from support.streaming import Endpoint, StreamProcess, apply, trigger, wait_conf
 from support.witness import Mode, Verdict, Witness
 
 from cdc_triggers.app.admin import Administration
+from cdc_triggers.core.dead import DeadAsked
 from cdc_triggers.core.views import EventFilter
 from cdc_triggers.http.receiver import Reply
 from cdc_triggers.postgres.admin import PostgresAdmin
 from cdc_triggers.postgres.connect import connect
+from cdc_triggers.wiring.operating import redeliver_dead
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +154,9 @@ def test_without_retries_a_dead_endpoints_events_are_dead_and_seen_and_can_be_se
                 assert len(shown) == events
                 with Endpoint(port=refusing.port) as mended:
                     endpoints.append(mended)
-                    done = operator.redeliver_dead("dead", None, dry_run=False)
+                    done = redeliver_dead(
+                        database.dsn, DeadAsked("dead", None, None, None), dry_run=False
+                    )
                     assert done.redelivered == events
                     wait_settled(database)
     verdict = witness.verdict()

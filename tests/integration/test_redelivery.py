@@ -9,7 +9,9 @@ import pytest
 from support.operated import Shop, make_shop, open_admin
 from support.waiting import wait_until
 
+from cdc_triggers.core.dead import DeadAsked
 from cdc_triggers.errors import NotFoundError, UsageError
+from cdc_triggers.wiring import operating
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from support.databases import Database
 
     from cdc_triggers.app.admin import Administration
+    from cdc_triggers.core.views import Redelivery
 
 
 @pytest.fixture
@@ -28,6 +31,11 @@ def shop(database: Database) -> Shop:
 def admin(shop: Shop) -> Iterator[Administration]:
     with open_admin(shop.database.dsn) as administration:
         yield administration
+
+
+def redeliver_dead(shop: Shop, name: str, since: datetime | None, *, dry_run: bool) -> Redelivery:
+    asked = DeadAsked(name, None, since, None)
+    return operating.redeliver_dead(shop.database.dsn, asked, dry_run=dry_run)
 
 
 def test_a_redelivered_dead_delivery_is_due_at_once_with_its_id_and_no_tries(
@@ -68,8 +76,8 @@ def test_only_the_failed_trigger_of_an_event_gets_it_again(
     assert shop.delivery(event_id)["trigger_name"] == "bad"
 
 
-def test_mass_redelivery_goes_in_chunks_and_leaves_other_triggers_alone(
-    shop: Shop, admin: Administration
+def test_mass_redelivery_leaves_other_triggers_alone(
+    shop: Shop,
 ) -> None:
     orders, other = shop.trigger("orders"), shop.trigger("other")
     for _ in range(7):
@@ -77,16 +85,16 @@ def test_mass_redelivery_goes_in_chunks_and_leaves_other_triggers_alone(
     shop.owe(shop.event(7200), orders, "dead")
     shop.owe(shop.event(), other, "dead", "other")
     since = datetime.now(UTC) - timedelta(hours=1)
-    assert admin.redeliver_dead("orders", since, dry_run=True, chunk=2).redelivered == 7
-    assert admin.redeliver_dead("orders", since, dry_run=False, chunk=2).redelivered == 7
-    assert admin.redeliver_dead("orders", None, dry_run=False, chunk=2).redelivered == 1
+    assert redeliver_dead(shop, "orders", since, dry_run=True).redelivered == 7
+    assert redeliver_dead(shop, "orders", since, dry_run=False).redelivered == 7
+    assert redeliver_dead(shop, "orders", None, dry_run=False).redelivered == 1
     assert shop.run("SELECT trigger_name FROM cdc_triggers.delivery WHERE status = 'dead'") == [
         ("other",)
     ]
 
 
 def test_redelivered_events_of_one_key_keep_their_order_and_do_not_cut_in(
-    shop: Shop, admin: Administration
+    shop: Shop,
 ) -> None:
     orders = shop.trigger("orders")
     shop.settle_until(60)
@@ -94,7 +102,7 @@ def test_redelivered_events_of_one_key_keep_their_order_and_do_not_cut_in(
     for place, event_id in enumerate((before, parked, behind, last)):
         status = "parked" if event_id == parked else "dead"
         shop.owe(event_id, orders, status, place=place)
-    assert admin.redeliver_dead("orders", None, dry_run=False, chunk=2).redelivered == 3
+    assert redeliver_dead(shop, "orders", None, dry_run=False).redelivered == 3
     alone = shop.delivery(before)
     assert (alone["key"], alone["due_at"] is None) == (None, False)
     for event_id in (behind, last):
@@ -103,13 +111,13 @@ def test_redelivered_events_of_one_key_keep_their_order_and_do_not_cut_in(
 
 
 def test_the_first_of_several_redelivered_events_of_a_key_is_due_the_others_follow(
-    shop: Shop, admin: Administration
+    shop: Shop,
 ) -> None:
     orders = shop.trigger("orders")
     events = [shop.event(age) for age in (30, 20, 10)]
     for place, event_id in enumerate(events):
         shop.owe(event_id, orders, "dead", place=place)
-    assert admin.redeliver_dead("orders", None, dry_run=False).redelivered == 3
+    assert redeliver_dead(shop, "orders", None, dry_run=False).redelivered == 3
     rows = [shop.delivery(event_id) for event_id in events]
     assert [row["due_at"] is not None for row in rows] == [True, False, False]
     assert {row["key"] for row in rows} == {"[1]"}
@@ -155,8 +163,7 @@ def test_two_redeliveries_beside_several_slots_take_turns_wherever_the_slots_row
     a, c = shop.database.connect(), shop.database.connect()
 
     def redeliver(name: str) -> int:
-        with open_admin(shop.database.dsn) as admin:
-            return admin.redeliver_dead(name, None, dry_run=False).redelivered
+        return redeliver_dead(shop, name, None, dry_run=False).redelivered
 
     with ThreadPoolExecutor() as pool, a.cursor() as of_a, c.cursor() as of_c:
         of_a.execute("BEGIN")

@@ -65,6 +65,9 @@ class Store:
     back: list[int] = field(default_factory=list)
     steps: list[int] = field(default_factory=list)
 
+    def now(self) -> datetime:
+        return AT
+
     def errors(self, wanted: DeadWanted) -> Sequence[tuple[str, int]]:
         del wanted
         return [(row.error, 1) for row in self.rows]
