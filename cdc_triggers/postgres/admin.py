@@ -6,8 +6,6 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import psycopg2
-
 from cdc_triggers.core.views import (
     AttemptView,
     DeliveryView,
@@ -21,9 +19,8 @@ from cdc_triggers.core.views import (
     TriggerStatus,
     TriggerView,
 )
-from cdc_triggers.errors import DatabaseError
 from cdc_triggers.postgres import retained
-from cdc_triggers.postgres.connect import translate
+from cdc_triggers.postgres.granted import as_operator
 from cdc_triggers.postgres.queries import query, value
 
 if TYPE_CHECKING:
@@ -60,19 +57,8 @@ class PostgresAdmin:
         Raises:
             DatabaseError: PostgreSQL refused; a missing right names the grants that are needed.
         """
-        try:
-            with self._connection, self._connection.cursor() as cur:
-                yield cur
-        except psycopg2.errors.InsufficientPrivilege as error:
-            raise DatabaseError(
-                f"this role lacks a right: {error.diag.message_primary}",
-                hint="GRANT USAGE ON SCHEMA cdc_triggers TO <role>; "
-                "GRANT SELECT ON ALL TABLES IN SCHEMA cdc_triggers TO <role>; "
-                "to change things also UPDATE ON cdc_triggers.trigger "
-                "and INSERT, UPDATE ON cdc_triggers.delivery and UPDATE ON cdc_triggers.stream",
-            ) from error
-        except psycopg2.Error as error:
-            raise translate(error) from error
+        with as_operator(), self._connection, self._connection.cursor() as cur:
+            yield cur
 
     def _rows(self, kind: Callable[..., _Row], name: str, /, **args: object) -> list[_Row]:
         with self._transaction() as cur:

@@ -9,7 +9,7 @@ import psycopg2
 
 from cdc_triggers.core.dead import DeadError, DeadLine, DeadRow
 from cdc_triggers.errors import TooSlowError
-from cdc_triggers.postgres.connect import translate
+from cdc_triggers.postgres.granted import as_operator
 from cdc_triggers.postgres.queries import query
 
 if TYPE_CHECKING:
@@ -38,15 +38,14 @@ class DeadLetters:
 
     @contextmanager
     def _transaction(self) -> Iterator[cursor]:
-        try:
-            with self._connection, self._connection.cursor() as cur:
-                yield cur
-        except psycopg2.errors.QueryCanceled as error:
-            raise TooSlowError(
-                "the database took too long to answer", hint="try again, or look for less"
-            ) from error
-        except psycopg2.Error as error:
-            raise translate(error) from error
+        with as_operator():
+            try:
+                with self._connection, self._connection.cursor() as cur:
+                    yield cur
+            except psycopg2.errors.QueryCanceled as error:
+                raise TooSlowError(
+                    "the database took too long to answer", hint="try again, or look for less"
+                ) from error
 
     def causes(self, trigger: str | None, window: int) -> list[DeadError]:
         """Errors of the newest dead deliveries, not more than `window` of each trigger."""

@@ -9,6 +9,7 @@ import pytest
 from support.operated import Shop, make_shop, open_admin
 from support.waiting import wait_until
 
+from cdc_triggers.app import redelivery
 from cdc_triggers.core.dead import DeadAsked
 from cdc_triggers.errors import NotFoundError, UsageError
 from cdc_triggers.wiring import operating
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
 @pytest.fixture
 def shop(database: Database) -> Shop:
     return make_shop(database)
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two rows in a transaction."""
+    monkeypatch.setattr(redelivery, "STEP", 2)
 
 
 @pytest.fixture
@@ -76,9 +83,8 @@ def test_only_the_failed_trigger_of_an_event_gets_it_again(
     assert shop.delivery(event_id)["trigger_name"] == "bad"
 
 
-def test_mass_redelivery_leaves_other_triggers_alone(
-    shop: Shop,
-) -> None:
+@pytest.mark.usefixtures("small_steps")
+def test_mass_redelivery_goes_in_steps_and_leaves_other_triggers_alone(shop: Shop) -> None:
     orders, other = shop.trigger("orders"), shop.trigger("other")
     for _ in range(7):
         shop.owe(shop.event(), orders, "dead")
@@ -93,9 +99,8 @@ def test_mass_redelivery_leaves_other_triggers_alone(
     ]
 
 
-def test_redelivered_events_of_one_key_keep_their_order_and_do_not_cut_in(
-    shop: Shop,
-) -> None:
+@pytest.mark.usefixtures("small_steps")
+def test_redelivered_events_of_one_key_keep_their_order_and_do_not_cut_in(shop: Shop) -> None:
     orders = shop.trigger("orders")
     shop.settle_until(60)
     before, parked, behind, last = (shop.event(age) for age in (40, 30, 20, 10))
