@@ -6,7 +6,9 @@ SELECT greatest(s.confirmed_flush_lsn, CASE WHEN r.timeline IS NOT NULL THEN r.s
        r.settled_lsn IS NOT NULL AS used,
        r.timeline IS NOT NULL AND s.confirmed_flush_lsn > r.settled_lsn AS moved,
        r.timeline <> ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer AS failed_over,
-       coalesce(pg_snapshot_xmax(r.settled_snapshot) > pg_snapshot_xmax(pg_current_snapshot()), false)
+       -- no stream settles what is not written yet: such a row was written by another cluster's
+       coalesce(r.settled_lsn > pg_current_wal_insert_lsn(), false)
+       OR coalesce(pg_snapshot_xmax(r.settled_snapshot) > pg_snapshot_xmax(pg_current_snapshot()), false)
        OR EXISTS (SELECT FROM cdc_triggers.trigger_revision v
                    WHERE pg_snapshot_xmax(v.applied_snapshot) > pg_snapshot_xmax(pg_current_snapshot()))
            AS restored,

@@ -59,3 +59,27 @@ def test_a_stream_refuses_a_restored_dump_until_apply_has_run_and_then_misses_no
             wait_settled(here)
     arrived = [b["event"]["data"]["new"]["id"] for b in up.bodies]
     assert sorted(arrived) == [1, 3], "what was parked, and what is new"
+
+
+def test_a_row_of_a_cluster_that_was_further_passes_no_event_over(database: Database) -> None:
+    database.execute("CREATE TABLE orders (id int PRIMARY KEY)")
+    patient = {"num_retries": 100, "interval_sec": 1}
+    with Endpoint(lambda *_: Reply(status=503)) as down, Endpoint() as up:
+        apply(database, trigger("all", "orders", down.url, retry_conf=patient))
+        with StreamProcess(database):
+            database.execute("INSERT INTO orders VALUES (1)")
+            wait_until(lambda: database.execute("SELECT FROM cdc_triggers.delivery"))
+        # as a dump brings it to a cluster that has used more transactions and less WAL
+        database.execute("UPDATE cdc_triggers.stream SET settled_lsn = 'FFFFFF/0'")
+        database.execute("UPDATE cdc_triggers.delivery SET commit_lsn = 'FFFFFF/0'")
+        with StreamProcess(database).start(wait=False) as stream:
+            assert stream.wait() == 1
+            assert "restored from a dump of another cluster" in stream.log
+        apply(database, trigger("all", "orders", up.url, retry_conf=patient))
+        assert database.execute(
+            "SELECT FROM cdc_triggers.delivery WHERE commit_lsn < pg_current_wal_insert_lsn()"
+        ), "what is parked stands before what is new"
+        with StreamProcess(database):
+            database.execute("INSERT INTO orders VALUES (2)")
+            wait_settled(database)
+    assert {body["event"]["data"]["new"]["id"] for body in up.bodies} == {1, 2}
