@@ -17,7 +17,8 @@ class _Found(NamedTuple):
     """A row of `store_slot.sql`: the slot beside what the stream's row says of it.
 
     Attributes:
-        begins: the slot's confirmed LSN, or what the row says is settled if that is further on.
+        begins: the slot's confirmed LSN, or what the row says is settled if that is further on and
+            was written in this cluster.
         plugin, status, here: of the slot; None if it is `missing`.
     """
 
@@ -35,7 +36,7 @@ class _Found(NamedTuple):
     recovery: str | None
 
 
-def check_slot(cur: cursor, slot: str, plugin: str) -> str:
+def check_slot(cur: cursor, slot: str, plugin: str, cluster: int | None) -> str:
     """Where to go on: all below is settled, and what is not will come out of the slot.
 
     Raises:
@@ -43,7 +44,7 @@ def check_slot(cur: cursor, slot: str, plugin: str) -> str:
         SlotLostError: it is gone, invalidated, was moved by somebody else, or may be older than
             what a failover left; or a recovery has not come to its end.
     """
-    cur.execute(query("store_slot"), {"slot": slot})
+    cur.execute(query("store_slot"), {"slot": slot, "cluster": cluster})
     row = cur.fetchone()
     assert row is not None, "whoever holds the lease has a row"
     found = _Found(*row)

@@ -75,6 +75,7 @@ class PostgresStore:
         self._slot = slot
         self._holder = holder
         self._generation = 0
+        self._cluster: int | None = None
         self._conn: connection | None = None
 
     def take_lease(self, lease_s: float) -> Lease | None:
@@ -105,12 +106,15 @@ class PostgresStore:
         with self._transaction() as cur:
             cur.execute(query("store_staging"))
             cur.execute(query("store_heal"))
+            self._cluster = (
+                value(cur, "store_identify") if value(cur, "store_may_identify") else None
+            )
         return Lease(*totals)
 
     def check_slot(self, plugin: str) -> Lsn:
         """See `ports.Store.check_slot`."""
         with self._transaction() as cur:
-            return lsns.parse(check_slot(cur, self._slot, plugin))
+            return lsns.parse(check_slot(cur, self._slot, plugin, self._cluster))
 
     def heartbeat(self, ahead_s: float = 0.0) -> None:
         """See `ports.Store.heartbeat`."""
@@ -121,7 +125,7 @@ class PostgresStore:
     def load_start(self, plugin: str) -> StartState:
         """See `ports.Store.load_start`."""
         with self._transaction() as cur:
-            begins = check_slot(cur, self._slot, plugin)
+            begins = check_slot(cur, self._slot, plugin, self._cluster)
             with cur.connection.cursor("done") as rows:  # the server's: it may be a million
                 rows.itersize = DONE_ROWS
                 rows.execute(query("store_done"), {"begins": begins})
@@ -255,6 +259,7 @@ class PostgresStore:
             "oldest": progress.oldest_unsettled_at,
             "settled_at": progress.settled_at,
             "delivered": progress.delivered,
+            "cluster": self._cluster,
         }
         return self._stay(cur, "store_progress", arguments)
 

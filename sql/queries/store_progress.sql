@@ -7,6 +7,7 @@ UPDATE cdc_triggers.stream
        oldest_unsettled_at = to_timestamp(%(oldest)s),
        settled_at = coalesce(to_timestamp(%(settled_at)s), settled_at),
        delivered = %(delivered)s,
+       system_identifier = %(cluster)s,
        timeline = ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::integer,
        settled_snapshot = CASE WHEN mark_lsn <= %(settled)s THEN mark_snapshot ELSE settled_snapshot END,
        mark_snapshot = CASE WHEN mark_lsn > %(settled)s THEN mark_snapshot ELSE pg_current_snapshot() END,

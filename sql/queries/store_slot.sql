@@ -1,6 +1,7 @@
 -- Where the stream will go on, whether it can, and whether it is the slot that this stream left. After a crash of the
 -- server the slot has forgotten what was confirmed since PostgreSQL last saved it; the row, which was written before, has not.
-SELECT greatest(s.confirmed_flush_lsn, CASE WHEN r.timeline IS NOT NULL THEN r.settled_lsn END)::text AS begins, s.plugin::text, s.wal_status, to_jsonb(s) ->> 'invalidation_reason',
+SELECT greatest(s.confirmed_flush_lsn, CASE WHEN r.system_identifier = %(cluster)s THEN r.settled_lsn END)::text AS begins,
+       s.plugin::text, s.wal_status, to_jsonb(s) ->> 'invalidation_reason',
        s.slot_name IS NULL AS missing,
        s.database = current_database() AS here,
        r.settled_lsn IS NOT NULL AS used,

@@ -93,7 +93,7 @@ class Led:
         self.store = world.leader()
 
     def park(self, *parks: ParkRow) -> None:
-        self.store.write(batch(list(parks)))
+        self.store.write(batch(list(parks), settled=self.world.base))
 
 
 def eventually_leads(store: Store) -> Lease:
@@ -335,7 +335,8 @@ def resolve(world: World, outcome: str, *numbers: int, delay_s: float = 0.0) -> 
         resolutions=[
             Resolution(kept[event_id(n)].row_id, outcome, 2, delay_s, f"{outcome} {n}")
             for n in numbers
-        ]
+        ],
+        settled=world.base,
     )
 
 
