@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from cdc_triggers.app.cleaning import Housekeeper
+    from cdc_triggers.app.housekeeper import Housekeeper
     from cdc_triggers.app.requests import RequestFactory
     from cdc_triggers.app.watch import Watch
     from cdc_triggers.app.worker import Worker

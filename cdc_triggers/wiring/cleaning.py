@@ -6,8 +6,8 @@ import time
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
-from cdc_triggers.app.cleaning import Housekeeper
 from cdc_triggers.app.cleanup import CleanUps
+from cdc_triggers.app.housekeeper import Housekeeper
 from cdc_triggers.postgres.cleaning import SETTINGS, PostgresCleaning
 from cdc_triggers.postgres.connect import connect, lift_limits
 

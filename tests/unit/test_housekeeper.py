@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cdc_triggers.app.cleaning import Housekeeper
+from cdc_triggers.app.housekeeper import Housekeeper
 from cdc_triggers.core.cleanup import Cleaner, CleanupConfig, Deleted, Target
 from cdc_triggers.errors import ConnectionLostError, DatabaseError
 from cdc_triggers.testing.clock import ManualClock
