@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from contextlib import closing
 from typing import Any
+from unittest.mock import patch
 
 import psycopg2
 import pytest
@@ -64,6 +65,27 @@ def test_a_stream_that_takes_over_between_two_tries_of_uninstall_keeps_all_it_ne
             one.uninstall()
         assert set(before) <= set(run(it, EVERYTHING))  # it has a temporary table of its own
         standby.check_slot("pgoutput")
+
+
+def test_a_stream_that_starts_while_uninstall_works_does_not_end_it(database: Database) -> None:
+    it, other = database.connect(), database.connect()
+    run(it, ORDERS)
+    before = run(it, EVERYTHING)
+    apply(database, it, trigger())
+    with closing(PostgresStore(database.dsn, database.slot, str(uuid.uuid4()))) as leader:
+        assert leader.take_lease(10.0) is not None
+    run(other, "UPDATE cdc_triggers.stream SET heartbeat_at = heartbeat_at - interval '1 hour'")
+    one = Installer(it, slot=database.slot)
+    remove = one._remove
+
+    def meanwhile(cursor: Any) -> None:
+        with closing(PostgresStore(database.dsn, database.slot, str(uuid.uuid4()))) as stream:
+            assert stream.take_lease(10.0) is None
+        remove(cursor)
+
+    with patch.object(one, "_remove", meanwhile):
+        one.uninstall()
+    assert run(it, EVERYTHING) == before
 
 
 class Renaming(PgProxy):
