@@ -212,6 +212,7 @@ class Installer:
             cursor.execute(query("apply_restored"))
             if cursor.fetchone() == (True,):
                 cursor.execute(query("apply_restored_log"))
+                cursor.execute(query("apply_restored_owed"))
             if not _publication_exists(cursor):
                 cursor.execute(_publication())
             # Before it is made: a killed apply leaves no slot that uninstall does not know.

@@ -11,11 +11,6 @@ WITH here AS (
         OR EXISTS (SELECT FROM cdc_triggers.stream, here
                     WHERE pg_snapshot_xmax(settled_snapshot) > pg_snapshot_xmax(here.snapshot)
                        OR settled_lsn > pg_current_wal_insert_lsn()) AS so
-), places AS (  -- before all that is new, in the order they had
-    UPDATE cdc_triggers.delivery d SET commit_lsn = '0/0'::pg_lsn + n.number
-      FROM (SELECT id, row_number() OVER (ORDER BY commit_lsn, position) AS number
-              FROM cdc_triggers.delivery) n, restored
-     WHERE restored.so AND d.id = n.id
 ), streams AS (
     UPDATE cdc_triggers.stream
        SET settled_lsn = NULL, settled_snapshot = here.snapshot, mark_lsn = NULL, mark_snapshot = NULL,
