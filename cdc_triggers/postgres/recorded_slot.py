@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cdc_triggers.errors import SlotError, SlotLostError
 from cdc_triggers.postgres.queries import query
 
 if TYPE_CHECKING:
     from psycopg2.extensions import cursor
+
+BY_PUBLICATION: Final = {"pgoutput"}
+"""Plugins that send what a publication has; wal2json is told the table."""
 
 _RECOVERY = "nothing to do: a new slot is made, and what is unsettled is sent from the event log"
 
@@ -20,6 +23,7 @@ class _Found(NamedTuple):
         begins: the slot's confirmed LSN, or what the row says is settled if that is further on and
             was written in this cluster.
         plugin, status, here: of the slot; None if it is `missing`.
+        unpublished: the log is not in the publication; `published_anew`: its entry was another one.
     """
 
     begins: str | None
@@ -32,6 +36,8 @@ class _Found(NamedTuple):
     moved: bool
     failed_over: bool
     restored: bool
+    unpublished: bool
+    published_anew: bool | None
     recovering: bool
     recovery: str | None
 
@@ -40,9 +46,11 @@ def check_slot(cur: cursor, slot: str, plugin: str, cluster: int | None) -> str:
     """Where to go on: all below is settled, and what is not will come out of the slot.
 
     Raises:
-        SlotError: it was never made, or is of another plugin or database.
+        SlotError: it was never made, or is of another plugin or database; or the log is not in the
+            publication.
         SlotLostError: it is gone, invalidated, was moved by somebody else, or may be older than
-            what a failover left; or a recovery has not come to its end.
+            what a failover left; or the log was out of the publication for a while; or a recovery
+            has not come to its end.
     """
     cur.execute(query("store_slot"), {"slot": slot, "cluster": cluster})
     row = cur.fetchone()
@@ -55,7 +63,13 @@ def check_slot(cur: cursor, slot: str, plugin: str, cluster: int | None) -> str:
             f"replication slot {slot!r} is of plugin {found.plugin}, not {plugin}",
             hint=f"run with --plugin {found.plugin}, or use another --slot",
         )
-    why = why or _behind(found)
+    if found.unpublished and plugin in BY_PUBLICATION:
+        raise SlotError(
+            "publication cdc_triggers is missing, or cdc_triggers.event_log is not in it",
+            hint="if it is missing, run `cdc-triggers apply`, else ALTER PUBLICATION cdc_triggers ADD "
+            "TABLE cdc_triggers.event_log: what commits until then is sent from the event log",
+        )
+    why = why or _behind(found, plugin)
     if why is None:
         return str(found.begins)
     raise SlotLostError(f"replication slot {slot!r} has lost events: {why}", hint=_RECOVERY)
@@ -94,8 +108,10 @@ def _lost(found: _Found) -> str | None:
     return None
 
 
-def _behind(found: _Found) -> str | None:
+def _behind(found: _Found, plugin: str) -> str | None:
     """Why what comes out of it may not be all; None: it is."""
     if found.failed_over:
         return "the server was promoted or restored since the stream's last write"
+    if found.published_anew and plugin in BY_PUBLICATION:
+        return "publication cdc_triggers was altered, or made anew"
     return "somebody else has moved it, or made it anew" if found.moved else None

@@ -17,13 +17,13 @@ from cdc_triggers.core import lsn as lsns
 from cdc_triggers.core.done import Done
 from cdc_triggers.core.records import BatchResult, Lease, StartState
 from cdc_triggers.core.trigger_state import BLOCKED_KEYS
-from cdc_triggers.errors import DatabaseError, FencedError
+from cdc_triggers.errors import DatabaseError, FencedError, SlotLostError
 from cdc_triggers.postgres.applied import applied_triggers
 from cdc_triggers.postgres.connect import connect, hang_up, lift_limits, translate
 from cdc_triggers.postgres.copying import copy, copy_command, copy_lines
 from cdc_triggers.postgres.holder import identity, is_dead
 from cdc_triggers.postgres.queries import query, value
-from cdc_triggers.postgres.recorded_slot import check_slot
+from cdc_triggers.postgres.recorded_slot import BY_PUBLICATION, check_slot
 from cdc_triggers.postgres.rows import (
     ATTEMPT_COLUMNS,
     PARK_COLUMNS,
@@ -76,6 +76,7 @@ class PostgresStore:
         self._holder = holder
         self._generation = 0
         self._cluster: int | None = None
+        self._by_publication = False
         self._conn: connection | None = None
 
     def take_lease(self, lease_s: float) -> Lease | None:
@@ -126,6 +127,9 @@ class PostgresStore:
         """See `ports.Store.load_start`."""
         with self._transaction() as cur:
             begins = check_slot(cur, self._slot, plugin, self._cluster)
+            self._by_publication = plugin in BY_PUBLICATION
+            mine = {"slot": self._slot, "generation": self._generation}
+            cur.execute(query("store_published"), mine)
             with cur.connection.cursor("done") as rows:  # the server's: it may be a million
                 rows.itersize = DONE_ROWS
                 rows.execute(query("store_done"), {"begins": begins})
@@ -261,16 +265,22 @@ class PostgresStore:
             "delivered": progress.delivered,
             "cluster": self._cluster,
         }
-        return self._stay(cur, "store_progress", arguments)
+        bucket, _, published = self._stay(cur, "store_progress", arguments)
+        if not published and self._by_publication:
+            raise SlotLostError(
+                "publication cdc_triggers was dropped, altered or made anew: events may be missing",
+                hint="run `cdc-triggers apply` if it is missing",
+            )
+        return int(bucket)
 
-    def _stay(self, cur: cursor, name: str, arguments: dict[str, Any]) -> int:
+    def _stay(self, cur: cursor, name: str, arguments: dict[str, Any]) -> tuple[Any, ...]:
         """Stay the leader; what the query returns, and is fenced if that is nothing."""
         cur.execute(query(name), arguments)
         row = cur.fetchone()
         if row is None:
             raise _fenced(self._slot)
         _set_back(cur, row[1])
-        return int(row[0])
+        return row
 
     def _park(self, cur: cursor, parks: Sequence[ParkRow]) -> dict[int, int]:
         copy(cur, copy_command("cdc_parking", PARK_COLUMNS, "pg_temp"), map(park_row, parks))

@@ -14,7 +14,7 @@ WITH here AS (
 ), streams AS (
     UPDATE cdc_triggers.stream
        SET settled_lsn = NULL, settled_snapshot = here.snapshot, mark_lsn = NULL, mark_snapshot = NULL,
-           timeline = NULL, recovering = false
+           timeline = NULL, published = NULL, recovering = false
       FROM here, restored WHERE restored.so
 )
 SELECT so FROM restored

@@ -16,4 +16,5 @@ UPDATE cdc_triggers.stream
 RETURNING cdc_triggers.attempt_bucket(clock_timestamp()),
        -- as the row was before: how far the clock was set back since, if that is more than a heartbeat is set ahead
        (SELECT heartbeat_at - clock_timestamp() FROM cdc_triggers.stream
-         WHERE slot_name = %(slot)s AND heartbeat_at > clock_timestamp() + interval '75 s');
+         WHERE slot_name = %(slot)s AND heartbeat_at > clock_timestamp() + interval '75 s'),
+       published IS NOT DISTINCT FROM cdc_triggers.published();

@@ -13,6 +13,7 @@ SELECT greatest(s.confirmed_flush_lsn, CASE WHEN r.system_identifier = %(cluster
        OR EXISTS (SELECT FROM cdc_triggers.trigger_revision v
                    WHERE pg_snapshot_xmax(v.applied_snapshot) > pg_snapshot_xmax(pg_current_snapshot()))
            AS restored,
+       cdc_triggers.published() IS NULL AS unpublished, r.published <> cdc_triggers.published() AS published_anew,
        r.recovering, r.recovery_reason
   FROM cdc_triggers.stream r LEFT JOIN pg_replication_slots s USING (slot_name)
  WHERE r.slot_name = %(slot)s;
