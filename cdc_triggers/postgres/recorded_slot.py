@@ -66,8 +66,8 @@ def check_slot(cur: cursor, slot: str, plugin: str, cluster: int | None) -> str:
     if found.unpublished and plugin in BY_PUBLICATION:
         raise SlotError(
             "publication cdc_triggers is missing, or cdc_triggers.event_log is not in it",
-            hint="if it is missing, run `cdc-triggers apply`, else ALTER PUBLICATION cdc_triggers ADD "
-            "TABLE cdc_triggers.event_log: what commits until then is sent from the event log",
+            hint="if it is missing, run `cdc-triggers apply`, else ALTER PUBLICATION cdc_triggers "
+            "ADD TABLE cdc_triggers.event_log: what commits until then is sent from the log",
         )
     why = why or _behind(found, plugin)
     if why is None:

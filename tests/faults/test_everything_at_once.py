@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 GROUP = "Everything at once"
 KEYS = 1_000
 SEED = 20_261_201
-REQUESTS = 200
-"""So many in a row are refused, or hang."""
+REQUESTS = {"key": 200, "none": 200, "total": 5}
+"""So many in a row are refused, or hang; with `total` each of them holds up all that follow."""
 
 TIMEOUT_S = 1
 
@@ -39,9 +39,10 @@ class Trouble:
         excused: deliveries that may come twice for what was done so far.
     """
 
-    def __init__(self, database: Database, stream: StreamProcess) -> None:
+    def __init__(self, database: Database, stream: StreamProcess, requests: int) -> None:
         self._database = database
         self._stream = stream
+        self._requests = requests
         self._refusing = self._hanging = 0
         self.excused = 0
 
@@ -71,11 +72,11 @@ class Trouble:
         self.excused += PER_KILL
 
     def refuse(self) -> None:
-        self._refusing = REQUESTS
+        self._refusing = self._requests
 
     def hang(self) -> None:
-        self._hanging = REQUESTS
-        self.excused += REQUESTS  # they were answered with 2xx, too late
+        self._hanging = self._requests
+        self.excused += self._requests  # they were answered with 2xx, too late
 
     @property
     def steps(self) -> tuple[Callable[[], None], ...]:
@@ -93,7 +94,7 @@ def test_nothing_is_lost_and_order_holds_while_everything_fails_by_turns(
     database = private(make_server, mode)
     load = Load(database, events, keys=KEYS, sessions=1 if mode.ordering == "total" else 4)
     stream = StreamProcess(database, "--plugin", mode.plugin)
-    trouble = Trouble(database, stream)
+    trouble = Trouble(database, stream, REQUESTS[mode.ordering])
     chance = random.Random(SEED)
     moments = sorted(chance.uniform(0, events * 0.95) for _ in range(faults))
     with Endpoint(trouble.answer, keep=False) as endpoint:

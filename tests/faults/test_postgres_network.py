@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from support.matrix import Matrix
 
 GROUP = "PostgreSQL fails"
+NOTICED_S = 90
+"""A server at work is deaf for half of its wal_sender_timeout, 30 s; 30 s more are patience."""
 LEASE_S = 10
 PER_SECOND = 500
 """Slow enough that there is load before, during and after the fault."""
@@ -104,7 +106,7 @@ def test_a_network_that_passes_nothing_for_a_while(
 @pytest.mark.parametrize(
     "kinds", [("sql",), ("replication",), ("sql", "replication")], ids="+".join
 )
-def test_connections_that_went_silent_for_ever_are_replaced_within_a_minute(
+def test_connections_that_went_silent_for_ever_are_replaced_within_ninety_seconds(
     make_server: MakeServer, matrix: Matrix, kinds: tuple[Kind, ...], plugin: str
 ) -> None:
     """The server keeps its ends too, as it does behind a firewall that has forgotten them."""
@@ -114,7 +116,9 @@ def test_connections_that_went_silent_for_ever_are_replaced_within_a_minute(
     with PgProxy(database) as proxy, Scene(database, mode, load, dsn=proxy.dsn) as scene, load:
         scene.arrive()
         assert proxy.silence(*kinds) >= len(kinds)  # the console has a connection of its own
-        wait_until(lambda: "stream.interrupted" in scene.stream.log, 60, "the stream notices")
+        wait_until(
+            lambda: "stream.interrupted" in scene.stream.log, NOTICED_S, "the stream notices"
+        )
         scene.stream.wait_ready(60)
         scene.settle()
     verdict = scene.verdict()
@@ -122,4 +126,4 @@ def test_connections_that_went_silent_for_ever_are_replaced_within_a_minute(
     unrecorded = LEASE_S * PER_SECOND if "sql" in kinds else 0
     words = " and ".join({"sql": "SQL", "replication": "replication"}[kind] for kind in kinds)
     matrix.add(GROUP, f"{words} connection silent for ever", mode, verdict)
-    verdict.check(duplicates=unrecorded + UNRECORDED)
+    verdict.check(duplicates=unrecorded + UNRECORDED, stall_s=NOTICED_S)
