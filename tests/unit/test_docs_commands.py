@@ -17,7 +17,7 @@ from cdc_triggers.app.hasura_pending import PendingReport
 from cdc_triggers.cli.main import app
 from cdc_triggers.core.cleanup import CleanupLine
 from cdc_triggers.core.finding import Finding
-from cdc_triggers.core.views import EventDetail, Redelivery
+from cdc_triggers.core.views import EventDetail, EventLine, Redelivery, TriggerView
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -88,8 +88,10 @@ KEYS_OF_JSON: dict[str, Iterable[str]] = {
     "cleanup history": CleanupLine._fields,
     "cleanup run": (*Cleaned._fields, "dry_run"),
     "condition test": (*Trial._fields, *Totals._fields),
+    "events list": EventLine._fields,
     "events redeliver": (*Redelivery._fields, "dry_run"),
     "events show": EventDetail._fields,
+    "triggers list": TriggerView._fields,
 }
 
 
