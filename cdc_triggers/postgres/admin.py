@@ -20,7 +20,7 @@ from cdc_triggers.core.views import (
     TriggerView,
 )
 from cdc_triggers.postgres import retained
-from cdc_triggers.postgres.granted import as_operator
+from cdc_triggers.postgres.granted import OPERATOR, naming
 from cdc_triggers.postgres.queries import query, value
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class PostgresAdmin:
         Raises:
             DatabaseError: PostgreSQL refused; a missing right names the grants that are needed.
         """
-        with as_operator(), self._connection, self._connection.cursor() as cur:
+        with naming(OPERATOR), self._connection, self._connection.cursor() as cur:
             yield cur
 
     def _rows(self, kind: Callable[..., _Row], name: str, /, **args: object) -> list[_Row]:

@@ -9,7 +9,7 @@ import psycopg2
 
 from cdc_triggers.core.dead import DeadError, DeadLine, DeadRow
 from cdc_triggers.errors import TooSlowError
-from cdc_triggers.postgres.granted import as_operator
+from cdc_triggers.postgres.granted import OPERATOR, naming
 from cdc_triggers.postgres.queries import query
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class DeadLetters:
 
     @contextmanager
     def _transaction(self) -> Iterator[cursor]:
-        with as_operator():
+        with naming(OPERATOR):
             try:
                 with self._connection, self._connection.cursor() as cur:
                     yield cur

@@ -21,8 +21,8 @@ from cdc_triggers.core.hasura_event import LogRow
 from cdc_triggers.core.views import HasuraOwed, TakenOver
 from cdc_triggers.errors import DatabaseError, UsageError
 from cdc_triggers.postgres.applied import applied_triggers
-from cdc_triggers.postgres.connect import translate
 from cdc_triggers.postgres.copying import copy, copy_command
+from cdc_triggers.postgres.granted import naming
 from cdc_triggers.postgres.queries import query, value
 from cdc_triggers.postgres.rows import PARK_COLUMNS, park_row
 
@@ -74,7 +74,7 @@ class PostgresHasuraLog:
         self._limit = rows
         self._ours = ours
         ours.autocommit = theirs.autocommit = False
-        with _translated():
+        with naming(_RIGHTS):
             self.same_database = _same_database(ours, theirs)
         self._theirs = ours if self.same_database else theirs
 
@@ -184,12 +184,12 @@ class PostgresHasuraLog:
 
     @contextmanager
     def _transaction(self) -> Iterator[cursor]:
-        with _translated(), self._ours, self._ours.cursor() as cur:
+        with naming(_RIGHTS), self._ours, self._ours.cursor() as cur:
             yield cur
 
     @contextmanager
     def _hasura(self) -> Iterator[cursor]:
-        with _translated(), self._theirs, self._theirs.cursor() as cur:
+        with naming(_RIGHTS), self._theirs, self._theirs.cursor() as cur:
             yield cur
 
 
@@ -259,15 +259,3 @@ def _same_database(ours: connection, theirs: connection) -> bool:
         mine.execute(query("import_same_database_lock"), {"token": token})
         _, pid = mine.fetchone() or (None, 0)
         return bool(value(other, "import_same_database", token=token, pid=pid))
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except psycopg2.errors.InsufficientPrivilege as error:
-        raise DatabaseError(
-            f"this role lacks a right: {error.diag.message_primary}", hint=_RIGHTS
-        ) from error
-    except psycopg2.Error as error:
-        raise translate(error) from error

@@ -119,13 +119,19 @@ def test_a_rolled_back_savepoint_leaves_nothing(
     assert [row.new for row in rows] == [b'{"id":1,"note":"kept"}']
 
 
-def test_what_was_confirmed_does_not_come_again_and_the_rest_does(
-    database: Database, source: ReplicationSource, plugin: str
-) -> None:
+def first_of_two(database: Database, source: ReplicationSource) -> Commit:
+    """Two transactions, each with an order; the commit of the first, which is all that was read."""
     database.execute("INSERT INTO orders VALUES (1, 'first')")
     database.execute("INSERT INTO orders VALUES (2, 'second')")
     first = transaction(source)[-1]
     assert isinstance(first, Commit)
+    return first
+
+
+def test_what_was_confirmed_does_not_come_again_and_the_rest_does(
+    database: Database, source: ReplicationSource, plugin: str
+) -> None:
+    first = first_of_two(database, source)
     source.confirm(first.end_lsn, first.end_lsn)
     wait_until(lambda: confirmed(database) >= first.end_lsn)
     source.close()
@@ -137,10 +143,7 @@ def test_what_was_confirmed_does_not_come_again_and_the_rest_does(
 def test_it_begins_where_it_is_told_to_though_the_slot_is_behind(
     database: Database, source: ReplicationSource, plugin: str
 ) -> None:
-    database.execute("INSERT INTO orders VALUES (1, 'first')")
-    database.execute("INSERT INTO orders VALUES (2, 'second')")
-    first = transaction(source)[-1]
-    assert isinstance(first, Commit)
+    first = first_of_two(database, source)
     before = confirmed(database)
     source.close()
     restart(source, database, plugin, first.end_lsn)
